@@ -1,0 +1,1 @@
+"""One module a subcommand; results on stdout, messages on stderr."""

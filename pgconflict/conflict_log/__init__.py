@@ -1,0 +1,1 @@
+"""The conflict log database and nothing else."""

@@ -1,0 +1,148 @@
+"""Makes and upgrades the objects of the conflict log database.
+
+The steps are the numbered files of sql/schema: forward only, each in one
+transaction, under an advisory lock, so that two daemons or DBAs can't mix.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from psycopg import sql
+
+from pgconflict.errors import ConfigError
+from pgconflict.queries import query, sql_directory
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+LOCK = 0x70676366  # "pgcf": the advisory lock that serialises installations
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One numbered file of sql/schema."""
+
+    number: int
+    name: str
+    text: str
+
+
+def steps() -> list[Step]:
+    """All steps this pgconflict knows, in order."""
+    found = []
+    for path in sorted((sql_directory() / "schema").glob("*.sql")):
+        match = re.fullmatch(r"(\d{3})_(\w+)\.sql", path.name)
+        if match is None:
+            raise LookupError(f"not a schema step: {path.name}")
+        text = path.read_text(encoding="utf-8")
+        found.append(Step(int(match[1]), match[2], text))
+    return found
+
+
+def newest_step() -> int:
+    """The step that the daemon and the commands of this version work with."""
+    return steps()[-1].number
+
+
+def render_sql() -> str:
+    """All steps as one script for psql, each in a transaction with its record."""
+    return "\\set ON_ERROR_STOP on\n" + "".join(
+        f"begin;\n{step.text}\ninsert into pgconflict.schema_step (step, name)"
+        f" values ({step.number}, '{step.name}');\ncommit;\n"
+        for step in steps()
+    )
+
+
+def installed_step(connection: Connection) -> int | None:
+    """The newest step applied in this database; None without a conflict log."""
+    row = connection.execute(
+        "select pg_catalog.to_regclass('pgconflict.schema_step') is not null"
+    ).fetchone()
+    if row is None or not row[0]:
+        return None
+    row = connection.execute("select pgconflict.version()").fetchone()
+    return None if row is None else row[0]
+
+
+def install(connection: Connection) -> list[Step]:
+    """Applies what is missing; the steps applied, none when all were there.
+
+    The connection is in autocommit mode.
+
+    Raises:
+        ConfigError: a publication would publish the conflict log, or the schema is
+            newer than this pgconflict.
+    """
+    done = []
+    with connection.transaction():
+        connection.execute("select pg_catalog.pg_advisory_xact_lock(%s)", (LOCK,))
+        refuse_where_published(connection)
+        present = installed_step(connection) or 0
+        refuse_newer(present)
+        for step in steps():
+            if step.number > present:
+                # A statement's text without parameters may hold many statements.
+                connection.execute(step.text)
+                connection.execute(
+                    "insert into pgconflict.schema_step (step, name) values (%s, %s)",
+                    (step.number, step.name),
+                )
+                done.append(step)
+    return done
+
+
+def refuse_newer(present: int) -> None:
+    """Raises ConfigError when the database knows steps that this version doesn't."""
+    if present > newest_step():
+        raise ConfigError(
+            f"the conflict log's schema is at step {present}; this pgconflict knows"
+            f" {newest_step()}",
+            hint="upgrade pgconflict on this machine to the version that made it",
+        )
+
+
+def refuse_where_published(connection: Connection) -> None:
+    """Raises ConfigError when a publication of this database would replicate it.
+
+    A subscriber without these tables would stop apply at the first row
+    ("logical replication target relation ... does not exist", seen on 15 to 19).
+    """
+    rows = connection.execute(query("publications_of_conflict_log")).fetchall()
+    if rows:
+        names = ", ".join(f"{name} ({reason})" for name, reason in rows)
+        raise ConfigError(
+            f"a publication of this database would replicate the conflict log: {names}",
+            hint="give the conflict log a database of its own: a subscriber that lacks"
+            " these tables stops apply at the first conflict recorded;"
+            " CREATE DATABASE pgconflict, then conflict_log.dsn with that dbname",
+        )
+
+
+def grants(reader: str | None, writer: str | None) -> list[str]:
+    """The statements that let roles read or write the conflict log.
+
+    The writer is the role of the daemon; neither role owns anything, so neither can
+    alter the log's tables.
+    """
+    statements = []
+    for role, tables in (
+        (reader, "select"),
+        (writer, "select, insert, update, delete"),
+    ):
+        if role is None:
+            continue
+        name = sql.Identifier(role).as_string(None)
+        statements += [
+            f"GRANT USAGE ON SCHEMA pgconflict TO {name};",
+            f"GRANT {tables.upper()} ON ALL TABLES IN SCHEMA pgconflict TO {name};",
+            f"GRANT EXECUTE ON FUNCTION pgconflict.version() TO {name};",
+        ]
+        if role == writer:
+            statements += [
+                f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA pgconflict TO {name};",
+                f"GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA pgconflict TO {name};",
+            ]
+    return statements

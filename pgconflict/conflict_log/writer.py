@@ -1,0 +1,315 @@
+"""Stores entries and the read position in one transaction, each conflict once.
+
+Three ways in, by what the entries can be (measured in docs/adr/0003):
+a few at a time go in one statement; many go by COPY straight into their day; what
+may be in the log already goes through a stage that finds its row or makes one.
+Whichever way fails on a duplicate, the stage sorts it out: it changes nothing for
+an entry that is already stored, so replaying is harmless at every point.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import asynccontextmanager
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Self
+
+import asyncpg
+import msgspec
+from psycopg import sql
+
+from pgconflict.conflict_log import rows as table
+from pgconflict.conflict_log.entry import Batch, Counted, LogPosition, Node
+from pgconflict.conflict_log.lsn_ranges import FOREVER, LsnRanges, window
+from pgconflict.conflict_log.stories import Stories
+from pgconflict.core.lsn import parse_lsn
+from pgconflict.errors import ConflictLogUnavailableError
+from pgconflict.queries import query
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from pgconflict.conflict_log.entry import Recorded
+
+FEW = 100  # rows up to which one statement is quicker than COPY
+ROOM = 1 << 28  # bytes of WAL; a day's range of LSNs is stored with this much ahead
+CLAIM_CLASS = 0x7067636E  # "pgcn": advisory locks that say who follows a node
+
+
+Ranges = dict[tuple[int, date], tuple[int, int]]
+Labels = tuple[str, str, str]
+
+
+class ConflictLogWriter:
+    """One connection that records what one node logs.
+
+    Not for use by two tasks at once. All methods raise ConflictLogUnavailableError
+    when the database is away, refuses or can't store; nothing is stored then, and
+    the same call can be made again after `open`.
+    """
+
+    def __init__(self, connection: asyncpg.Connection, node: Node) -> None:
+        self._connection = connection
+        self._node = node
+        self._ranges = LsnRanges()
+        self._days: set[date] = set()
+        self._stories = Stories(connection, node)
+        self._staged = False
+
+    @classmethod
+    async def over(cls, connection: asyncpg.Connection, node: Node) -> Self:
+        """A writer on this connection, with what the log knows of the node."""
+        writer = cls(connection, node)
+        async with _translated():
+            for row in await connection.fetch(
+                query("lsn_ranges"), node.system_identifier
+            ):
+                low, high = parse_lsn(row["min_lsn"]), parse_lsn(row["max_lsn"])
+                writer._ranges.put(row["subid"], row["day"], low, high)
+            await writer._stories.load()
+        return writer
+
+    async def claim(self) -> bool:
+        """Takes the node for this connection; False while another daemon has it.
+
+        The lock ends with the connection, so a daemon that dies frees its nodes.
+        """
+        async with _translated():
+            return bool(
+                await self._connection.fetchval(
+                    "select pg_catalog.pg_try_advisory_lock($1,"
+                    " pg_catalog.hashtext($2))",
+                    CLAIM_CLASS,
+                    f"{self._node.name}/{self._node.system_identifier}",
+                )
+            )
+
+    async def position(self) -> LogPosition | None:
+        """Where reading the node's log goes on; None before the first time."""
+        async with _translated():
+            row = await self._connection.fetchrow(
+                query("log_position"), self._node.name, self._node.system_identifier
+            )
+        if row is None:
+            return None
+        return LogPosition(
+            log_format=row["log_format"],
+            file_name=row["file_name"],
+            signature=row["signature"],
+            signature_length=row["signature_length"],
+            byte_offset=row["byte_offset"],
+            state=msgspec.json.decode(row["state"]),
+        )
+
+    async def write(self, batch: Batch) -> Counted:
+        """Stores a batch and its position together, or nothing of it.
+
+        Returns:
+            What was new: conflicts, and attempts (new conflicts included).
+        """
+        async with _translated():
+            try:
+                return await self._write(batch, batch.entries)
+            except (
+                asyncpg.CharacterNotInRepertoireError,
+                asyncpg.UntranslatableCharacterError,
+            ):
+                clean = [table.storable(entry) for entry in batch.entries]
+                return await self._write(batch, clean)
+
+    async def origin_moved(self, subid: int, remote_lsn: int, at: datetime) -> None:
+        """Closes what had stopped a subscription that has applied `remote_lsn`."""
+        async with _translated():
+            await self._stories.origin_moved(subid, remote_lsn, at)
+
+    async def close(self) -> None:
+        """Ends the connection; quick even when the server does not answer."""
+        try:
+            await self._connection.close(timeout=1)
+        except (TimeoutError, OSError, asyncpg.PostgresError):
+            self._connection.terminate()
+
+    async def _write(self, batch: Batch, given: Sequence[Recorded]) -> Counted:
+        plan = await self._stories.plan(batch, given)
+        entries = plan.entries
+        rows = [table.row_of(self._node, entry) for entry in entries]
+        days = {entry.conflict.log_time.astimezone(UTC).date() for entry in entries}
+        await self._make_partitions(days)
+        ranges = _ranges_of(entries)
+        elsewhere = {
+            other
+            for (subid, day), (low, high) in ranges.items()
+            for other in self._ranges.elsewhere(subid, day, low, high)
+        }
+        widened = self._widened(ranges)
+        quiet = self._stories.quiet(batch, plan)
+        surely_new = len(days) == 1 and not elsewhere and not plan.streamed
+        day = min(days) if surely_new else None
+        stored: Counter[Labels] = Counter()
+        if day is not None and quiet and not widened and len(rows) <= FEW:
+            stored = await self._write_few(batch, day, rows)
+            if stored.total() == len(rows):
+                self._stories.stored(plan)
+                return Counted(conflicts=dict(stored), attempts=dict(stored))
+        counted = None
+        async with self._connection.transaction():
+            days |= await self._stories.tell_before(plan)
+            if day is not None and quiet:
+                counted = await self._copy(day, rows)
+            if counted is None and rows:
+                # Without its LSN a transaction may have rows on any day.
+                bounds = FOREVER if plan.streamed else window(days | elsewhere)
+                counted = await self._stage(rows, bounds)
+            for (subid, day_), (low, high) in widened.items():
+                await self._connection.execute(
+                    query("widen_lsn_range"),
+                    self._node.system_identifier,
+                    subid,
+                    day_,
+                    low,
+                    high,
+                )
+            await self._stories.tell_after(batch, plan)
+            if batch.position is not None:
+                await self._connection.execute(
+                    query("move_position"), *self._position(batch.position)
+                )
+        self._stories.stored(plan)
+        for (subid, day_), (low, high) in widened.items():
+            self._ranges.put(subid, day_, low, high)
+        if counted is None:
+            return Counted(conflicts=dict(stored), attempts=dict(stored))
+        return Counted(
+            conflicts=dict(stored + Counter(counted.conflicts)),
+            attempts=dict(stored + Counter(counted.attempts)),
+        )
+
+    async def _make_partitions(self, days: set[date]) -> None:
+        for day in sorted(days - self._days):
+            await self._connection.execute("select pgconflict.make_partition($1)", day)
+            self._days.add(day)
+
+    def _widened(self, ranges: Ranges) -> Ranges:
+        """What of lsn_range must change, with room ahead.
+
+        The room keeps most conflicts from changing anything: with it they are one
+        statement. All it costs is that the next day's first LSNs are looked for in
+        this day too.
+        """
+        return {
+            (subid, day): (low, high + ROOM)
+            for (subid, day), (low, high) in ranges.items()
+            if not self._ranges.covers(subid, day, low, high)
+        }
+
+    async def _write_few(
+        self, batch: Batch, day: date, rows: list[table.Row]
+    ) -> Counter[Labels]:
+        """One statement; what it stored, which is less than all on a duplicate.
+
+        What it did store stays: the stage, which then takes the whole batch, knows
+        these rows again by their log entries.
+        """
+        position: tuple[object, ...] = (None,) * 8
+        if batch.position is not None:
+            position = self._position(batch.position)
+        stored = await self._connection.fetch(
+            _for_day("record_few", day), table.json_rows(rows), len(rows), *position
+        )
+        return Counter(_labelled(stored, "conflicts"))
+
+    async def _copy(self, day: date, rows: list[table.Row]) -> Counted | None:
+        """COPY straight into the day; None, and nothing stored, on a duplicate."""
+        try:
+            async with self._connection.transaction():
+                await self._connection.copy_records_to_table(
+                    _partition(day),
+                    schema_name="pgconflict",
+                    columns=table.COLUMNS,
+                    records=rows,
+                )
+        except asyncpg.UniqueViolationError:
+            return None
+        return _all_new(rows)
+
+    async def _stage(
+        self, rows: list[table.Row], bounds: tuple[datetime, datetime]
+    ) -> Counted:
+        connection = self._connection
+        if not self._staged:
+            await connection.execute(query("stage_create"))
+            self._staged = True
+        # The stage has no statistics; every look-up must use the day's index.
+        await connection.execute(query("stage_plans"))
+        await connection.copy_records_to_table(
+            "stage", schema_name="pg_temp", columns=table.COLUMNS, records=rows
+        )
+        await connection.execute(query("stage_drop_double"))
+        await connection.execute(query("stage_drop_known"), *bounds)
+        await connection.execute(query("stage_place"), *bounds)
+        await connection.execute(query("stage_mark_fresh"), *bounds)
+        fresh = await connection.fetch(query("stage_insert"))
+        conflicts = _labelled(fresh, "conflicts")
+        repeated = await connection.fetch(query("stage_attempts"), *bounds)
+        attempts = Counter(conflicts) + Counter(_labelled(repeated, "attempts"))
+        await connection.execute("delete from pg_temp.stage")
+        return Counted(conflicts=conflicts, attempts=dict(attempts))
+
+    def _position(self, position: LogPosition) -> tuple[object, ...]:
+        return (
+            self._node.name,
+            self._node.system_identifier,
+            position.log_format,
+            position.file_name,
+            position.signature,
+            position.signature_length,
+            position.byte_offset,
+            msgspec.json.encode(position.state).decode(),
+        )
+
+
+def _ranges_of(entries: Sequence[Recorded]) -> Ranges:
+    """Subscription and UTC day to the lowest and highest remote LSN among entries."""
+    found: Ranges = {}
+    for entry in entries:
+        conflict = entry.conflict
+        lsn = conflict.remote_commit_lsn
+        if lsn is None or conflict.subid is None:
+            continue
+        key = (conflict.subid, conflict.log_time.astimezone(UTC).date())
+        held = found.get(key)
+        if held is None:
+            found[key] = (lsn, lsn)
+        elif lsn < held[0] or lsn > held[1]:
+            found[key] = (min(held[0], lsn), max(held[1], lsn))
+    return found
+
+
+def _all_new(rows: list[table.Row]) -> Counted:
+    number = dict(Counter(map(table.counted_as, rows)))
+    return Counted(conflicts=number, attempts=number)
+
+
+def _labelled(rows: Sequence[asyncpg.Record], number: str) -> dict[Labels, int]:
+    return {(row["subname"], row["kind"], row["type"]): row[number] for row in rows}
+
+
+def _partition(day: date) -> str:
+    return f"conflict_log_{day:%Y%m%d}"
+
+
+def _for_day(name: str, day: date) -> str:
+    identifier = sql.Identifier(_partition(day))
+    return sql.SQL(query(name)).format(day=identifier).as_string(None)
+
+
+@asynccontextmanager
+async def _translated() -> AsyncIterator[None]:
+    try:
+        yield
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as e:
+        raise ConflictLogUnavailableError(
+            f"the conflict log did not answer: {type(e).__name__}: {e}".rstrip(": "),
+            hint="nothing is lost: the server logs are read on from where they were"
+            " once it answers",
+        ) from e

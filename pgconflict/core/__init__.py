@@ -1,0 +1,1 @@
+"""Bytes to conflicts, states to plans: pure functions, no I/O and no clock."""

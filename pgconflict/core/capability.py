@@ -1,0 +1,136 @@
+"""What each PostgreSQL major version can do: the one table of differences.
+
+No other module compares a version number; a test looks. A server newer than the
+table is taken for the newest one known.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+_APPLY_18 = frozenset(
+    {
+        "insert_exists",
+        "update_origin_differs",
+        "update_exists",
+        "update_missing",
+        "delete_origin_differs",
+        "delete_missing",
+        "multiple_unique_conflicts",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capability:
+    """One major version's row."""
+
+    major: int
+
+    conflict_message: bool
+    """The log says "conflict detected on relation" (seen from 18.4 on)."""
+
+    counted_types: frozenset[str]
+    """Types with a confl_ column in pg_stat_subscription_stats."""
+
+    debug1_missing_rows: bool
+    """Missing rows are logged at DEBUG1 only (15-17), not at all from 18 on."""
+
+    origin_option: bool
+    """CREATE SUBSCRIPTION ... origin = none: two-way replication without loops."""
+
+    parallel_apply: bool
+    """streaming = parallel exists."""
+
+    sequence_sync: bool
+    """FOR ALL SEQUENCES and REFRESH SEQUENCES, from a publisher that has it too."""
+
+    sequence_data_function: bool
+    """pg_get_sequence_data() reads many sequences without keeping their locks."""
+
+    current_logfile_for_monitor: bool
+    """pg_monitor may call pg_current_logfile(); before, it must be granted."""
+
+    retain_dead_tuples: bool
+    """update_deleted can be told from update_missing."""
+
+
+CAPABILITIES: Final = {
+    15: Capability(
+        major=15,
+        conflict_message=False,
+        counted_types=frozenset(),
+        debug1_missing_rows=True,
+        origin_option=False,
+        parallel_apply=False,
+        sequence_sync=False,
+        sequence_data_function=False,
+        current_logfile_for_monitor=False,
+        retain_dead_tuples=False,
+    ),
+    16: Capability(
+        major=16,
+        conflict_message=False,
+        counted_types=frozenset(),
+        debug1_missing_rows=True,
+        origin_option=True,
+        parallel_apply=True,
+        sequence_sync=False,
+        sequence_data_function=False,
+        current_logfile_for_monitor=False,
+        retain_dead_tuples=False,
+    ),
+    17: Capability(
+        major=17,
+        conflict_message=False,
+        counted_types=frozenset(),
+        debug1_missing_rows=True,
+        origin_option=True,
+        parallel_apply=True,
+        sequence_sync=False,
+        sequence_data_function=False,
+        current_logfile_for_monitor=True,
+        retain_dead_tuples=False,
+    ),
+    18: Capability(
+        major=18,
+        conflict_message=True,
+        counted_types=_APPLY_18,
+        debug1_missing_rows=False,
+        origin_option=True,
+        parallel_apply=True,
+        sequence_sync=False,
+        sequence_data_function=True,
+        current_logfile_for_monitor=True,
+        retain_dead_tuples=False,
+    ),
+    19: Capability(
+        major=19,
+        conflict_message=True,
+        counted_types=_APPLY_18 | {"update_deleted"},
+        debug1_missing_rows=False,
+        origin_option=True,
+        parallel_apply=True,
+        sequence_sync=True,
+        sequence_data_function=True,
+        current_logfile_for_monitor=True,
+        retain_dead_tuples=True,
+    ),
+}
+
+OLDEST: Final = min(CAPABILITIES)
+NEWEST: Final = max(CAPABILITIES)
+
+
+def capability(major: int) -> Capability:
+    """The row of this major version; of the newest known for a newer server.
+
+    Raises:
+        LookupError: older than PostgreSQL 15.
+    """
+    if major < OLDEST:
+        raise LookupError(
+            f"PostgreSQL {major} is not supported; {OLDEST} is the oldest that is"
+        )
+    return CAPABILITIES[min(major, NEWEST)]

@@ -1,0 +1,1 @@
+"""The service that 'pgconflict run' starts."""

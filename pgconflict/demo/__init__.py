@@ -1,0 +1,1 @@
+"""Embedded PostgreSQL nodes that show the real daemon at work."""

@@ -1,0 +1,1 @@
+"""One active-active node: connections, catalogs, logs, sequences."""
