@@ -246,7 +246,10 @@ class ConflictLogWriter:
         )
         await connection.execute(query("stage_drop_double"))
         await connection.execute(query("stage_drop_known"), *bounds)
+        # Only here the stage meets itself, not a day: each row its attempt.
+        await connection.execute("set local enable_hashjoin = on")
         await connection.execute(query("stage_place"), *bounds)
+        await connection.execute("set local enable_hashjoin = off")
         await connection.execute(query("stage_mark_fresh"), *bounds)
         fresh = await connection.fetch(query("stage_insert"))
         conflicts = _labelled(fresh, "conflicts")

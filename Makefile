@@ -1,0 +1,123 @@
+# What a developer, and a newcomer, does here.  ARGS are handed on:
+#   make demo ARGS=--keep       make test ARGS='-k sequences'
+# Needs python3 >= 3.11, and PyPI for what it installs into VENV.
+
+PYTHON ?= python3
+VENV   ?= .venv
+ARGS   ?=
+BIN    := $(VENV)/bin
+PIP    := PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore \
+          $(BIN)/python -m pip install -qq
+
+RULES      := $(wildcard config/*rules*.yml)
+RULE_TESTS := $(wildcard tests/prometheus/*.yml)
+UNITS      := $(wildcard systemd/*.service)
+
+.PHONY: help venv demo servers test bench clean check check-lint check-format \
+    check-types check-layers check-rules check-units
+.DELETE_ON_ERROR:
+
+help:
+	@echo 'make demo    two nodes, every kind of conflict, what was recorded; no server needed'
+	@echo 'make test    all tests, on every PostgreSQL version that can be had'
+	@echo 'make check   linters, types, layers, alerting rules, systemd units'
+	@echo 'make bench   the measurements'
+	@echo 'make clean   remove what these made in this folder'
+
+venv: $(BIN)/python
+
+# Debian has venv in a package of its own; without it `python3 -m venv` fails half-way.
+# virtualenv from PyPI, in a folder that is thrown away, does the same without root.
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	    echo 'pgconflict needs Python 3.11 or later (make PYTHON=/path/to/python3):' >&2; \
+	    $(PYTHON) --version >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) >$(VENV).log 2>&1 || { \
+	    rm -rf $(VENV); \
+	    $(PYTHON) -m virtualenv --quiet $(VENV) >>$(VENV).log 2>&1; } || { \
+	    rm -rf $(VENV); \
+	    $(PYTHON) -m pip install --quiet --target $(VENV).virtualenv virtualenv \
+	        >>$(VENV).log 2>&1 && \
+	    PYTHONPATH=$(VENV).virtualenv $(PYTHON) -m virtualenv --quiet $(VENV) \
+	        >>$(VENV).log 2>&1; } || { \
+	    rm -rf $(VENV) $(VENV).virtualenv; \
+	    test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \
+	    apt-get -qq update >>$(VENV).log 2>&1 && \
+	    DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes \
+	        --no-install-recommends python3-venv >>$(VENV).log 2>&1 && \
+	    $(PYTHON) -m venv $(VENV) >>$(VENV).log 2>&1; } || { \
+	    cat $(VENV).log >&2; rm -rf $(VENV) $(VENV).log $(VENV).virtualenv; \
+	    echo 'No virtual environment can be made with $(PYTHON).' >&2; \
+	    echo 'Remedy on Debian and Ubuntu: apt install python3-venv; then again.' >&2; \
+	    exit 1; }
+	@rm -rf $(VENV).log $(VENV).virtualenv
+
+# Editable: what is run is this folder, also after a change.
+$(VENV)/demo.stamp: pyproject.toml | $(BIN)/python
+	$(PIP) --editable '.[demo]'
+	@touch $@
+
+# .[dev] holds .[demo].
+$(VENV)/dev.stamp: pyproject.toml | $(BIN)/python
+	$(PIP) --editable '.[dev]'
+	@touch $(VENV)/demo.stamp $@
+
+demo: $(VENV)/demo.stamp
+	@$(BIN)/pgconflict demo $(ARGS)
+
+# Says what it found and what it could not get; fails only for PGCONFLICT_REQUIRE_PG.
+servers: $(VENV)/dev.stamp
+	@$(BIN)/python -m tests.fixtures.postgres
+
+test: servers
+	@$(BIN)/python -m pytest $(ARGS)
+
+bench: servers
+	@$(BIN)/python -m tests.bench $(ARGS)
+
+# `make -k check` goes on after a failure.
+check: check-lint check-format check-types check-layers check-rules check-units
+
+check-lint: $(VENV)/dev.stamp
+	$(BIN)/ruff check
+
+check-format: $(VENV)/dev.stamp
+	$(BIN)/ruff format --check
+
+check-types: $(VENV)/dev.stamp
+	$(BIN)/mypy
+
+check-layers: $(VENV)/dev.stamp
+	$(BIN)/lint-imports
+
+# A tool that the machine has not is an error in CI, and said elsewhere.
+check-rules:
+ifneq ($(RULES),)
+	@if command -v promtool >/dev/null; then \
+	    promtool check rules $(RULES) && \
+	    $(if $(RULE_TESTS),promtool test rules $(RULE_TESTS),true); \
+	else echo 'NOT CHECKED: $(RULES) (Debian: apt install prometheus)' >&2; \
+	    test -z "$$CI"; fi
+endif
+
+# verify wants the program of ExecStart to exist on this machine; here it need not.
+# It exits with 0 after an unknown key, so that every line on our units counts.
+check-units:
+ifneq ($(UNITS),)
+	@if command -v systemd-analyze >/dev/null; then \
+	    folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
+	    for unit in $(UNITS); do \
+	        sed -E 's,^(Exec[A-Za-z]+=[-+!@:]*)/[^ ]+,\1/bin/true,' "$$unit" \
+	            >"$$folder/$${unit##*/}" || exit 1; done && \
+	    echo 'systemd-analyze verify $(UNITS)' && \
+	    said=$$(systemd-analyze verify --man=no "$$folder"/*.service 2>&1); \
+	    status=$$?; printf '%s\n' "$$said" | grep -F "$$folder" >&2 && exit 1; \
+	    test $$status = 0 || { printf '%s\n' "$$said" >&2; exit 1; }; \
+	else echo 'NOT CHECKED: $(UNITS) (Debian: apt install systemd)' >&2; \
+	    test -z "$$CI"; fi
+endif
+
+clean:
+	rm -rf $(VENV) $(VENV).log $(VENV).virtualenv build dist
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find pgconflict tests -name __pycache__ -type d -prune -exec rm -rf {} +
