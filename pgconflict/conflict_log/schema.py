@@ -124,25 +124,26 @@ def refuse_where_published(connection: Connection) -> None:
 def grants(reader: str | None, writer: str | None) -> list[str]:
     """The statements that let roles read or write the conflict log.
 
-    The writer is the role of the daemon; neither role owns anything, so neither can
-    alter the log's tables.
+    The writer is the role of the daemon. Neither role owns anything, so neither can
+    alter the log's tables; only the writer sees the digest key.
     """
     statements = []
-    for role, tables in (
-        (reader, "select"),
-        (writer, "select, insert, update, delete"),
-    ):
+    for role, may in ((reader, "SELECT"), (writer, "SELECT, INSERT, UPDATE, DELETE")):
         if role is None:
             continue
         name = sql.Identifier(role).as_string(None)
         statements += [
             f"GRANT USAGE ON SCHEMA pgconflict TO {name};",
-            f"GRANT {tables.upper()} ON ALL TABLES IN SCHEMA pgconflict TO {name};",
+            f"GRANT {may} ON ALL TABLES IN SCHEMA pgconflict TO {name};",
             f"GRANT EXECUTE ON FUNCTION pgconflict.version() TO {name};",
         ]
-        if role == writer:
-            statements += [
-                f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA pgconflict TO {name};",
-                f"GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA pgconflict TO {name};",
-            ]
+    if reader is not None:
+        name = sql.Identifier(reader).as_string(None)
+        statements.append(f"REVOKE ALL ON pgconflict.digest_key FROM {name};")
+    if writer is not None:
+        name = sql.Identifier(writer).as_string(None)
+        statements += [
+            f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA pgconflict TO {name};",
+            f"GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA pgconflict TO {name};",
+        ]
     return statements

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from collections import Counter
 from contextlib import asynccontextmanager
-from datetime import UTC, date, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Self
 
 import asyncpg
@@ -21,6 +22,7 @@ from psycopg import sql
 from pgconflict.conflict_log import rows as table
 from pgconflict.conflict_log.entry import Batch, Counted, LogPosition, Node
 from pgconflict.conflict_log.lsn_ranges import FOREVER, LsnRanges, window
+from pgconflict.conflict_log.row_policy import RowPolicy
 from pgconflict.conflict_log.stories import Stories
 from pgconflict.core.lsn import parse_lsn
 from pgconflict.errors import ConflictLogUnavailableError
@@ -48,19 +50,45 @@ class ConflictLogWriter:
     the same call can be made again after `open`.
     """
 
-    def __init__(self, connection: asyncpg.Connection, node: Node) -> None:
+    def __init__(
+        self,
+        connection: asyncpg.Connection,
+        node: Node,
+        policy: RowPolicy,
+        retention: timedelta | None,
+    ) -> None:
         self._connection = connection
         self._node = node
+        self._policy = policy
+        self._retention = retention
         self._ranges = LsnRanges()
         self._days: set[date] = set()
         self._stories = Stories(connection, node)
         self._staged = False
 
     @classmethod
-    async def over(cls, connection: asyncpg.Connection, node: Node) -> Self:
-        """A writer on this connection, with what the log knows of the node."""
-        writer = cls(connection, node)
+    async def over(
+        cls,
+        connection: asyncpg.Connection,
+        node: Node,
+        *,
+        policy: RowPolicy | None = None,
+        retention: timedelta | None = None,
+    ) -> Self:
+        """A writer on this connection, with what the log knows of the node.
+
+        Args:
+            connection: To the conflict log; the writer has it for itself.
+            node: Whose log is recorded.
+            policy: Which values of rows may be stored; all if left out.
+            retention: Days before now - retention get no partition; None: for ever.
+        """
+        policy = policy or RowPolicy()
         async with _translated():
+            if not policy.keeps_everything:
+                key = await connection.fetchval("select key from pgconflict.digest_key")
+                policy = replace(policy, digest_key=key)
+            writer = cls(connection, node, policy, retention)
             for row in await connection.fetch(
                 query("lsn_ranges"), node.system_identifier
             ):
@@ -130,11 +158,13 @@ class ConflictLogWriter:
             self._connection.terminate()
 
     async def _write(self, batch: Batch, given: Sequence[Recorded]) -> Counted:
+        if not self._policy.keeps_everything:
+            given = [self._policy.applied(entry) for entry in given]
         plan = await self._stories.plan(batch, given)
         entries = plan.entries
         rows = [table.row_of(self._node, entry) for entry in entries]
         days = {entry.conflict.log_time.astimezone(UTC).date() for entry in entries}
-        await self._make_partitions(days)
+        too_old = await self._make_partitions(days)
         ranges = _ranges_of(entries)
         elsewhere = {
             other
@@ -143,7 +173,9 @@ class ConflictLogWriter:
         }
         widened = self._widened(ranges)
         quiet = self._stories.quiet(batch, plan)
-        surely_new = len(days) == 1 and not elsewhere and not plan.streamed
+        surely_new = (
+            len(days) == 1 and not elsewhere and not plan.streamed and not too_old
+        )
         day = min(days) if surely_new else None
         stored: Counter[Labels] = Counter()
         if day is not None and quiet and not widened and len(rows) <= FEW:
@@ -184,10 +216,18 @@ class ConflictLogWriter:
             attempts=dict(stored + Counter(counted.attempts)),
         )
 
-    async def _make_partitions(self, days: set[date]) -> None:
+    async def _make_partitions(self, days: set[date]) -> bool:
+        """Makes the days that are missing; whether one is too old to have any."""
+        horizon = date.min
+        if self._retention is not None:
+            horizon = (datetime.now(UTC) - self._retention).date()
         for day in sorted(days - self._days):
-            await self._connection.execute("select pgconflict.make_partition($1)", day)
-            self._days.add(day)
+            if day >= horizon:
+                await self._connection.execute(
+                    "select pgconflict.make_partition($1)", day
+                )
+                self._days.add(day)
+        return any(day < horizon for day in days)
 
     def _widened(self, ranges: Ranges) -> Ranges:
         """What of lsn_range must change, with room ahead.

@@ -166,6 +166,14 @@ create table pgconflict.streamed_transaction (
 comment on table pgconflict.streamed_transaction is
     'Transactions that parallel apply logged without their finish LSN, and the LSN once it was learnt';
 
+create table pgconflict.digest_key (
+    key bytea not null
+);
+comment on table pgconflict.digest_key is
+    'Secret that keeps identities from telling the keys that row_data hides; for the daemon only';
+insert into pgconflict.digest_key (key)
+values (decode(replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', ''), 'hex'));
+
 create table pgconflict.log_position (
     node text not null,
     system_identifier bigint not null,
@@ -216,8 +224,13 @@ begin
         ' remote_xid int8_minmax_multi_ops, relation text_bloom_ops,'
         ' replica_identity_text text_bloom_ops)', log_name);
     execute pg_catalog.format(
-        'create index on pgconflict.%I (system_identifier, subid) where stalls'
-        ' and status in (''open'', ''disabled'')', log_name);
+        'create index on pgconflict.%I (system_identifier, subid) where stalls',
+        log_name);
+    -- A longer retention may bring back a day of which rows were kept.
+    execute pg_catalog.format(
+        'with kept as (delete from pgconflict.conflict_log_kept'
+        ' where first_logged_at >= %L and first_logged_at < %L returning *)'
+        ' insert into pgconflict.%I select * from kept', low, high, log_name);
     execute pg_catalog.format(
         'alter table pgconflict.conflict_log attach partition pgconflict.%I'
         ' for values from (%L) to (%L)', log_name, low, high);
@@ -252,6 +265,52 @@ create unique index on pgconflict.conflict_log_kept (
     system_identifier, (coalesce(subid, 0)),
     (coalesce(remote_commit_lsn, '0/0')), identity, place);
 create index on pgconflict.conflict_log_kept (system_identifier, subid)
-    where stalls and status in ('open', 'disabled');
+    where stalls;
+
+-- Whole days go by DROP TABLE: no row is read but those that stopped apply, nothing
+-- is left for vacuum. What is open, or stopped apply and nobody acknowledged, stays.
+create function pgconflict.drop_partitions(before date) returns setof date
+    language plpgsql security definer set search_path = ''
+as $$
+declare
+    name text;
+    dropped date;
+begin
+    for name in
+        select c.relname
+          from pg_catalog.pg_inherits i
+          join pg_catalog.pg_class c on c.oid = i.inhrelid
+         where i.inhparent = 'pgconflict.conflict_log'::pg_catalog.regclass
+           and c.relname ~ '^conflict_log_\d{8}$'
+         order by c.relname
+    loop
+        dropped := pg_catalog.to_date(pg_catalog.right(name, 8), 'YYYYMMDD');
+        exit when dropped >= drop_partitions.before;
+        create temporary table kept (like pgconflict.conflict_log);
+        execute pg_catalog.format(
+            'insert into pg_temp.kept select * from pgconflict.%I where stalls'
+            ' and (status in (''open'', ''disabled'') or acknowledged_at is null)', name);
+        execute pg_catalog.format('drop table pgconflict.%I', name);
+        execute pg_catalog.format(
+            'drop table if exists pgconflict.%I',
+            'conflict_attempt_' || pg_catalog.right(name, 8));
+        insert into pgconflict.conflict_log select * from pg_temp.kept;
+        delete from pgconflict.lsn_range r
+         where r.day = dropped
+           and not exists (select from pg_temp.kept k
+                            where k.system_identifier = r.system_identifier
+                              and k.subid = r.subid);
+        drop table pg_temp.kept;
+        return next dropped;
+    end loop;
+    delete from pgconflict.conflict_log_kept
+     where first_logged_at < drop_partitions.before::pg_catalog.timestamp at time zone 'UTC'
+       and not (stalls and (status in ('open', 'disabled') or acknowledged_at is null));
+    delete from pgconflict.conflict_attempt_kept
+     where logged_at < drop_partitions.before::pg_catalog.timestamp at time zone 'UTC';
+end
+$$;
+comment on function pgconflict.drop_partitions(date) is
+    'Drops the days before this UTC day; open and unacknowledged rows that stopped apply are kept';
 
 revoke all on all functions in schema pgconflict from public;
