@@ -9,6 +9,7 @@ an entry that is already stored, so replaying is harmless at every point.
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -45,7 +46,7 @@ Labels = tuple[str, str, str]
 class ConflictLogWriter:
     """One connection that records what one node logs.
 
-    Not for use by two tasks at once. All methods raise ConflictLogUnavailableError
+    All methods raise ConflictLogUnavailableError
     when the database is away, refuses or can't store; nothing is stored then, and
     the same call can be made again after `open`.
     """
@@ -65,6 +66,9 @@ class ConflictLogWriter:
         self._days: set[date] = set()
         self._stories = Stories(connection, node)
         self._staged = False
+        # The copier of the server's own tables writes through the tail's writer.
+        self._lock = asyncio.Lock()
+        self._native_waiting = False
 
     @classmethod
     async def over(
@@ -95,6 +99,9 @@ class ConflictLogWriter:
                 low, high = parse_lsn(row["min_lsn"]), parse_lsn(row["max_lsn"])
                 writer._ranges.put(row["subid"], row["day"], low, high)
             await writer._stories.load()
+            writer._native_waiting = await connection.fetchval(
+                query("native_waiting"), node.system_identifier
+            )
         return writer
 
     async def claim(self) -> bool:
@@ -135,7 +142,7 @@ class ConflictLogWriter:
         Returns:
             What was new: conflicts, and attempts (new conflicts included).
         """
-        async with _translated():
+        async with self._lock, _translated():
             try:
                 return await self._write(batch, batch.entries)
             except (
@@ -145,9 +152,52 @@ class ConflictLogWriter:
                 clean = [table.storable(entry) for entry in batch.entries]
                 return await self._write(batch, clean)
 
+    async def native_position(self, subid: int) -> int:
+        """The finish LSN up to which the subscription's own table was copied."""
+        async with _translated():
+            rows = await self._connection.fetch(
+                query("native_position"), self._node.system_identifier
+            )
+        found = {row["subid"]: parse_lsn(row["remote_commit_lsn"]) for row in rows}
+        return found.get(subid, 0)
+
+    async def write_native(
+        self, entries: Sequence[Recorded], subid: int, position: int
+    ) -> Counted:
+        """Stores rows of the server's own table and how far it was read.
+
+        A row of which the log entry is recorded completes it; another becomes a row
+        of its own with no attempt, which its log entry takes over if it comes.
+        """
+        async with self._lock, _translated():
+            connection = self._connection
+            entries = [self._policy.applied(entry) for entry in entries]
+            rows = [table.row_of(self._node, entry) for entry in entries]
+            days = {entry.conflict.log_time.astimezone(UTC).date() for entry in entries}
+            await self._make_partitions(days)
+            ranges = _ranges_of(entries)
+            elsewhere = self._elsewhere(ranges)
+            widened = self._widened(ranges)
+            async with connection.transaction():
+                await self._fill_stage(rows)
+                bounds = window(days | elsewhere)
+                await connection.execute(query("native_merge"), *bounds)
+                stored = await connection.fetch(query("native_insert"))
+                await connection.execute("delete from pg_temp.stage")
+                await self._widen(widened)
+                await connection.execute(
+                    query("move_native_position"),
+                    self._node.system_identifier,
+                    subid,
+                    position,
+                )
+            self._keep(widened)
+            self._native_waiting = self._native_waiting or bool(stored)
+            return Counted(conflicts=_labelled(stored, "conflicts"), attempts={})
+
     async def origin_moved(self, subid: int, remote_lsn: int, at: datetime) -> None:
         """Closes what had stopped a subscription that has applied `remote_lsn`."""
-        async with _translated():
+        async with self._lock, _translated():
             await self._stories.origin_moved(subid, remote_lsn, at)
 
     async def close(self) -> None:
@@ -166,13 +216,9 @@ class ConflictLogWriter:
         days = {entry.conflict.log_time.astimezone(UTC).date() for entry in entries}
         too_old = await self._make_partitions(days)
         ranges = _ranges_of(entries)
-        elsewhere = {
-            other
-            for (subid, day), (low, high) in ranges.items()
-            for other in self._ranges.elsewhere(subid, day, low, high)
-        }
+        elsewhere = self._elsewhere(ranges)
         widened = self._widened(ranges)
-        quiet = self._stories.quiet(batch, plan)
+        quiet = self._stories.quiet(batch, plan) and not self._native_waiting
         surely_new = (
             len(days) == 1 and not elsewhere and not plan.streamed and not too_old
         )
@@ -192,23 +238,14 @@ class ConflictLogWriter:
                 # Without its LSN a transaction may have rows on any day.
                 bounds = FOREVER if plan.streamed else window(days | elsewhere)
                 counted = await self._stage(rows, bounds)
-            for (subid, day_), (low, high) in widened.items():
-                await self._connection.execute(
-                    query("widen_lsn_range"),
-                    self._node.system_identifier,
-                    subid,
-                    day_,
-                    low,
-                    high,
-                )
+            await self._widen(widened)
             await self._stories.tell_after(batch, plan)
             if batch.position is not None:
                 await self._connection.execute(
                     query("move_position"), *self._position(batch.position)
                 )
         self._stories.stored(plan)
-        for (subid, day_), (low, high) in widened.items():
-            self._ranges.put(subid, day_, low, high)
+        self._keep(widened)
         if counted is None:
             return Counted(conflicts=dict(stored), attempts=dict(stored))
         return Counted(
@@ -228,6 +265,29 @@ class ConflictLogWriter:
                 )
                 self._days.add(day)
         return any(day < horizon for day in days)
+
+    def _elsewhere(self, ranges: Ranges) -> set[date]:
+        return {
+            other
+            for (subid, day), (low, high) in ranges.items()
+            for other in self._ranges.elsewhere(subid, day, low, high)
+        }
+
+    async def _widen(self, widened: Ranges) -> None:
+        for (subid, day), (low, high) in widened.items():
+            await self._connection.execute(
+                query("widen_lsn_range"),
+                self._node.system_identifier,
+                subid,
+                day,
+                low,
+                high,
+            )
+
+    def _keep(self, widened: Ranges) -> None:
+        """Remembers what `_widen` stored; comes after the commit."""
+        for (subid, day), (low, high) in widened.items():
+            self._ranges.put(subid, day, low, high)
 
     def _widened(self, ranges: Ranges) -> Ranges:
         """What of lsn_range must change, with room ahead.
@@ -276,6 +336,27 @@ class ConflictLogWriter:
         self, rows: list[table.Row], bounds: tuple[datetime, datetime]
     ) -> Counted:
         connection = self._connection
+        await self._fill_stage(rows)
+        await connection.execute(query("stage_drop_double"))
+        await connection.execute(query("stage_drop_known"), *bounds)
+        # Only here the stage meets itself, not a day: each row its attempt.
+        await connection.execute("set local enable_hashjoin = on")
+        await connection.execute(query("stage_place"), *bounds)
+        await connection.execute("set local enable_hashjoin = off")
+        adopted: list[asyncpg.Record] = []
+        if self._native_waiting:
+            adopted = await connection.fetch(query("native_adopt"), *bounds)
+        await connection.execute(query("stage_mark_fresh"), *bounds)
+        fresh = await connection.fetch(query("stage_insert"))
+        conflicts = _labelled(fresh, "conflicts")
+        repeated = await connection.fetch(query("stage_attempts"), *bounds)
+        attempts = Counter(conflicts) + Counter(_labelled(repeated, "attempts"))
+        attempts += Counter(_labelled(adopted, "attempts"))
+        await connection.execute("delete from pg_temp.stage")
+        return Counted(conflicts=conflicts, attempts=dict(attempts))
+
+    async def _fill_stage(self, rows: list[table.Row]) -> None:
+        connection = self._connection
         if not self._staged:
             await connection.execute(query("stage_create"))
             self._staged = True
@@ -284,19 +365,6 @@ class ConflictLogWriter:
         await connection.copy_records_to_table(
             "stage", schema_name="pg_temp", columns=table.COLUMNS, records=rows
         )
-        await connection.execute(query("stage_drop_double"))
-        await connection.execute(query("stage_drop_known"), *bounds)
-        # Only here the stage meets itself, not a day: each row its attempt.
-        await connection.execute("set local enable_hashjoin = on")
-        await connection.execute(query("stage_place"), *bounds)
-        await connection.execute("set local enable_hashjoin = off")
-        await connection.execute(query("stage_mark_fresh"), *bounds)
-        fresh = await connection.fetch(query("stage_insert"))
-        conflicts = _labelled(fresh, "conflicts")
-        repeated = await connection.fetch(query("stage_attempts"), *bounds)
-        attempts = Counter(conflicts) + Counter(_labelled(repeated, "attempts"))
-        await connection.execute("delete from pg_temp.stage")
-        return Counted(conflicts=conflicts, attempts=dict(attempts))
 
     def _position(self, position: LogPosition) -> tuple[object, ...]:
         return (

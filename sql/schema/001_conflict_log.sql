@@ -189,6 +189,16 @@ create table pgconflict.log_position (
 comment on table pgconflict.log_position is
     'How far each node''s log is recorded; moves in the transaction that stores the rows';
 
+create table pgconflict.native_position (
+    system_identifier bigint not null,
+    subid oid not null,
+    remote_commit_lsn pg_lsn not null,
+    updated_at timestamptz not null default now(),
+    primary key (system_identifier, subid)
+);
+comment on table pgconflict.native_position is
+    'How far each subscription''s own conflict table was copied, where a server has one';
+
 -- A day's partitions, made beside the parent and attached, so that nobody who reads
 -- the conflict log waits: ATTACH takes SHARE UPDATE EXCLUSIVE on the parent where
 -- CREATE TABLE ... PARTITION OF takes ACCESS EXCLUSIVE.
