@@ -14,9 +14,13 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
-Range = tuple[int, int]
+    from pgconflict.conflict_log.entry import Recorded
+
+Range = tuple[int, int]  # the lowest LSN and the highest
+Ranges = dict[tuple[int, date], Range]  # by subscription and UTC day
+ROOM = 1 << 28  # bytes of WAL
 DAY = timedelta(days=1)
 FOREVER = (datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC))
 
@@ -33,25 +37,36 @@ class LsnRanges:
         lowest, highest = held.get(day, (low, high))
         held[day] = (min(lowest, low), max(highest, high))
 
-    def covers(self, subid: int, day: date, low: int, high: int) -> bool:
-        """Whether the day's range holds all of low..high."""
-        lowest, highest = self.days.get(subid, {}).get(day, (high + 1, low))
-        return lowest <= low and high <= highest
-
-    def elsewhere(self, subid: int, day: date, low: int, high: int) -> set[date]:
-        """The days other than `day` that may hold an LSN in low..high."""
+    def elsewhere(self, ranges: Ranges) -> set[date]:
+        """The days, other than an entry's own, that may hold entries of `ranges`."""
         return {
             other
+            for (subid, day), (low, high) in ranges.items()
             for other, (lowest, highest) in self.days.get(subid, {}).items()
             if other != day and lowest <= high and low <= highest
         }
 
-    def forget(self, days: Iterable[date]) -> None:
-        """Drops the ranges of days whose partitions are gone."""
-        gone = set(days)
-        for held in self.days.values():
-            for day in gone & held.keys():
-                del held[day]
+    def wider(self, ranges: Ranges) -> Ranges:
+        """What must be stored so that the days hold `ranges`, with room ahead.
+
+        The room keeps most conflicts from changing anything: with it they are one
+        statement. All it costs is that the next day's first LSNs are looked for in
+        this day too.
+        """
+        return {
+            (subid, day): (low, high + ROOM)
+            for (subid, day), (low, high) in ranges.items()
+            if not self._covers(subid, day, low, high)
+        }
+
+    def keep(self, wider: Ranges) -> None:
+        """Remembers what was stored; comes after the commit."""
+        for (subid, day), (low, high) in wider.items():
+            self.put(subid, day, low, high)
+
+    def _covers(self, subid: int, day: date, low: int, high: int) -> bool:
+        lowest, highest = self.days.get(subid, {}).get(day, (high + 1, low))
+        return lowest <= low and high <= highest
 
 
 def window(days: set[date]) -> tuple[datetime, datetime]:
@@ -62,3 +77,20 @@ def window(days: set[date]) -> tuple[datetime, datetime]:
 def start_of(day: date) -> datetime:
     """Midnight UTC at which the day begins."""
     return datetime(day.year, day.month, day.day, tzinfo=UTC)
+
+
+def ranges_of(entries: Sequence[Recorded]) -> Ranges:
+    """Subscription and UTC day to the lowest and highest remote LSN among entries."""
+    found: Ranges = {}
+    for entry in entries:
+        conflict = entry.conflict
+        lsn = conflict.remote_commit_lsn
+        if lsn is None or conflict.subid is None:
+            continue
+        key = (conflict.subid, conflict.log_time.astimezone(UTC).date())
+        held = found.get(key)
+        if held is None:
+            found[key] = (lsn, lsn)
+        elif lsn < held[0] or lsn > held[1]:
+            found[key] = (min(held[0], lsn), max(held[1], lsn))
+    return found

@@ -10,11 +10,12 @@ an entry that is already stored, so replaying is harmless at every point.
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections import Counter
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 import asyncpg
 import msgspec
@@ -22,8 +23,16 @@ from psycopg import sql
 
 from pgconflict.conflict_log import rows as table
 from pgconflict.conflict_log.entry import Batch, Counted, LogPosition, Node
-from pgconflict.conflict_log.lsn_ranges import FOREVER, LsnRanges, window
+from pgconflict.conflict_log.lines import json_line
+from pgconflict.conflict_log.lsn_ranges import (
+    FOREVER,
+    LsnRanges,
+    Ranges,
+    ranges_of,
+    window,
+)
 from pgconflict.conflict_log.row_policy import RowPolicy
+from pgconflict.conflict_log.stage import Labels, Stage, labelled
 from pgconflict.conflict_log.stories import Stories
 from pgconflict.core.lsn import parse_lsn
 from pgconflict.errors import ConflictLogUnavailableError
@@ -35,12 +44,10 @@ if TYPE_CHECKING:
     from pgconflict.conflict_log.entry import Recorded
 
 FEW = 100  # rows up to which one statement is quicker than COPY
-ROOM = 1 << 28  # bytes of WAL; a day's range of LSNs is stored with this much ahead
 CLAIM_CLASS = 0x7067636E  # "pgcn": advisory locks that say who follows a node
 
 
-Ranges = dict[tuple[int, date], tuple[int, int]]
-Labels = tuple[str, str, str]
+Destination = Literal["table", "log", "all"]
 
 
 class ConflictLogWriter:
@@ -57,18 +64,19 @@ class ConflictLogWriter:
         node: Node,
         policy: RowPolicy,
         retention: timedelta | None,
+        destination: Destination,
     ) -> None:
         self._connection = connection
         self._node = node
         self._policy = policy
         self._retention = retention
+        self._destination = destination
         self._ranges = LsnRanges()
         self._days: set[date] = set()
         self._stories = Stories(connection, node)
-        self._staged = False
+        self._stage = Stage(connection)
         # The copier of the server's own tables writes through the tail's writer.
         self._lock = asyncio.Lock()
-        self._native_waiting = False
 
     @classmethod
     async def over(
@@ -78,6 +86,7 @@ class ConflictLogWriter:
         *,
         policy: RowPolicy | None = None,
         retention: timedelta | None = None,
+        destination: Destination = "table",
     ) -> Self:
         """A writer on this connection, with what the log knows of the node.
 
@@ -86,20 +95,21 @@ class ConflictLogWriter:
             node: Whose log is recorded.
             policy: Which values of rows may be stored; all if left out.
             retention: Days before now - retention get no partition; None: for ever.
+            destination: Rows, JSON lines on standard output, or both.
         """
         policy = policy or RowPolicy()
         async with _translated():
             if not policy.keeps_everything:
                 key = await connection.fetchval("select key from pgconflict.digest_key")
                 policy = replace(policy, digest_key=key)
-            writer = cls(connection, node, policy, retention)
+            writer = cls(connection, node, policy, retention, destination)
             for row in await connection.fetch(
                 query("lsn_ranges"), node.system_identifier
             ):
                 low, high = parse_lsn(row["min_lsn"]), parse_lsn(row["max_lsn"])
                 writer._ranges.put(row["subid"], row["day"], low, high)
             await writer._stories.load()
-            writer._native_waiting = await connection.fetchval(
+            writer._stage.native_waiting = await connection.fetchval(
                 query("native_waiting"), node.system_identifier
             )
         return writer
@@ -170,30 +180,27 @@ class ConflictLogWriter:
         of its own with no attempt, which its log entry takes over if it comes.
         """
         async with self._lock, _translated():
-            connection = self._connection
             entries = [self._policy.applied(entry) for entry in entries]
             rows = [table.row_of(self._node, entry) for entry in entries]
             days = {entry.conflict.log_time.astimezone(UTC).date() for entry in entries}
             await self._make_partitions(days)
-            ranges = _ranges_of(entries)
-            elsewhere = self._elsewhere(ranges)
-            widened = self._widened(ranges)
-            async with connection.transaction():
-                await self._fill_stage(rows)
+            ranges = ranges_of(entries)
+            elsewhere = self._ranges.elsewhere(ranges)
+            widened = self._ranges.wider(ranges)
+            async with self._connection.transaction():
                 bounds = window(days | elsewhere)
-                await connection.execute(query("native_merge"), *bounds)
-                stored = await connection.fetch(query("native_insert"))
-                await connection.execute("delete from pg_temp.stage")
+                counted = await self._stage.store_native(rows, bounds)
                 await self._widen(widened)
-                await connection.execute(
+                await self._connection.execute(
                     query("move_native_position"),
                     self._node.system_identifier,
                     subid,
                     position,
                 )
-            self._keep(widened)
-            self._native_waiting = self._native_waiting or bool(stored)
-            return Counted(conflicts=_labelled(stored, "conflicts"), attempts={})
+            self._ranges.keep(widened)
+            if counted.conflicts:
+                self._stage.native_waiting = True
+            return counted
 
     async def origin_moved(self, subid: int, remote_lsn: int, at: datetime) -> None:
         """Closes what had stopped a subscription that has applied `remote_lsn`."""
@@ -210,15 +217,19 @@ class ConflictLogWriter:
     async def _write(self, batch: Batch, given: Sequence[Recorded]) -> Counted:
         if not self._policy.keeps_everything:
             given = [self._policy.applied(entry) for entry in given]
+        if self._destination != "table" and given:
+            self._print(given)
+            if self._destination == "log":
+                given = []
         plan = await self._stories.plan(batch, given)
         entries = plan.entries
         rows = [table.row_of(self._node, entry) for entry in entries]
         days = {entry.conflict.log_time.astimezone(UTC).date() for entry in entries}
         too_old = await self._make_partitions(days)
-        ranges = _ranges_of(entries)
-        elsewhere = self._elsewhere(ranges)
-        widened = self._widened(ranges)
-        quiet = self._stories.quiet(batch, plan) and not self._native_waiting
+        ranges = ranges_of(entries)
+        elsewhere = self._ranges.elsewhere(ranges)
+        widened = self._ranges.wider(ranges)
+        quiet = self._stories.quiet(batch, plan) and not self._stage.native_waiting
         surely_new = (
             len(days) == 1 and not elsewhere and not plan.streamed and not too_old
         )
@@ -237,7 +248,7 @@ class ConflictLogWriter:
             if counted is None and rows:
                 # Without its LSN a transaction may have rows on any day.
                 bounds = FOREVER if plan.streamed else window(days | elsewhere)
-                counted = await self._stage(rows, bounds)
+                counted = await self._stage.store(rows, bounds)
             await self._widen(widened)
             await self._stories.tell_after(batch, plan)
             if batch.position is not None:
@@ -245,7 +256,7 @@ class ConflictLogWriter:
                     query("move_position"), *self._position(batch.position)
                 )
         self._stories.stored(plan)
-        self._keep(widened)
+        self._ranges.keep(widened)
         if counted is None:
             return Counted(conflicts=dict(stored), attempts=dict(stored))
         return Counted(
@@ -266,12 +277,12 @@ class ConflictLogWriter:
                 self._days.add(day)
         return any(day < horizon for day in days)
 
-    def _elsewhere(self, ranges: Ranges) -> set[date]:
-        return {
-            other
-            for (subid, day), (low, high) in ranges.items()
-            for other in self._ranges.elsewhere(subid, day, low, high)
-        }
+    def _print(self, entries: Sequence[Recorded]) -> None:
+        """Writes lines before their position moves: rather twice than never."""
+        now = datetime.now(UTC)
+        lines = b"".join(json_line(self._node, entry, now) for entry in entries)
+        sys.stdout.buffer.write(lines)
+        sys.stdout.buffer.flush()
 
     async def _widen(self, widened: Ranges) -> None:
         for (subid, day), (low, high) in widened.items():
@@ -283,24 +294,6 @@ class ConflictLogWriter:
                 low,
                 high,
             )
-
-    def _keep(self, widened: Ranges) -> None:
-        """Remembers what `_widen` stored; comes after the commit."""
-        for (subid, day), (low, high) in widened.items():
-            self._ranges.put(subid, day, low, high)
-
-    def _widened(self, ranges: Ranges) -> Ranges:
-        """What of lsn_range must change, with room ahead.
-
-        The room keeps most conflicts from changing anything: with it they are one
-        statement. All it costs is that the next day's first LSNs are looked for in
-        this day too.
-        """
-        return {
-            (subid, day): (low, high + ROOM)
-            for (subid, day), (low, high) in ranges.items()
-            if not self._ranges.covers(subid, day, low, high)
-        }
 
     async def _write_few(
         self, batch: Batch, day: date, rows: list[table.Row]
@@ -316,7 +309,7 @@ class ConflictLogWriter:
         stored = await self._connection.fetch(
             _for_day("record_few", day), table.json_rows(rows), len(rows), *position
         )
-        return Counter(_labelled(stored, "conflicts"))
+        return Counter(labelled(stored, "conflicts"))
 
     async def _copy(self, day: date, rows: list[table.Row]) -> Counted | None:
         """COPY straight into the day; None, and nothing stored, on a duplicate."""
@@ -332,40 +325,6 @@ class ConflictLogWriter:
             return None
         return _all_new(rows)
 
-    async def _stage(
-        self, rows: list[table.Row], bounds: tuple[datetime, datetime]
-    ) -> Counted:
-        connection = self._connection
-        await self._fill_stage(rows)
-        await connection.execute(query("stage_drop_double"))
-        await connection.execute(query("stage_drop_known"), *bounds)
-        # Only here the stage meets itself, not a day: each row its attempt.
-        await connection.execute("set local enable_hashjoin = on")
-        await connection.execute(query("stage_place"), *bounds)
-        await connection.execute("set local enable_hashjoin = off")
-        adopted: list[asyncpg.Record] = []
-        if self._native_waiting:
-            adopted = await connection.fetch(query("native_adopt"), *bounds)
-        await connection.execute(query("stage_mark_fresh"), *bounds)
-        fresh = await connection.fetch(query("stage_insert"))
-        conflicts = _labelled(fresh, "conflicts")
-        repeated = await connection.fetch(query("stage_attempts"), *bounds)
-        attempts = Counter(conflicts) + Counter(_labelled(repeated, "attempts"))
-        attempts += Counter(_labelled(adopted, "attempts"))
-        await connection.execute("delete from pg_temp.stage")
-        return Counted(conflicts=conflicts, attempts=dict(attempts))
-
-    async def _fill_stage(self, rows: list[table.Row]) -> None:
-        connection = self._connection
-        if not self._staged:
-            await connection.execute(query("stage_create"))
-            self._staged = True
-        # The stage has no statistics; every look-up must use the day's index.
-        await connection.execute(query("stage_plans"))
-        await connection.copy_records_to_table(
-            "stage", schema_name="pg_temp", columns=table.COLUMNS, records=rows
-        )
-
     def _position(self, position: LogPosition) -> tuple[object, ...]:
         return (
             self._node.name,
@@ -379,30 +338,9 @@ class ConflictLogWriter:
         )
 
 
-def _ranges_of(entries: Sequence[Recorded]) -> Ranges:
-    """Subscription and UTC day to the lowest and highest remote LSN among entries."""
-    found: Ranges = {}
-    for entry in entries:
-        conflict = entry.conflict
-        lsn = conflict.remote_commit_lsn
-        if lsn is None or conflict.subid is None:
-            continue
-        key = (conflict.subid, conflict.log_time.astimezone(UTC).date())
-        held = found.get(key)
-        if held is None:
-            found[key] = (lsn, lsn)
-        elif lsn < held[0] or lsn > held[1]:
-            found[key] = (min(held[0], lsn), max(held[1], lsn))
-    return found
-
-
 def _all_new(rows: list[table.Row]) -> Counted:
     number = dict(Counter(map(table.counted_as, rows)))
     return Counted(conflicts=number, attempts=number)
-
-
-def _labelled(rows: Sequence[asyncpg.Record], number: str) -> dict[Labels, int]:
-    return {(row["subname"], row["kind"], row["type"]): row[number] for row in rows}
 
 
 def _partition(day: date) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import random
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,7 @@ from pgconflict.conflict_log.entry import Batch, LogPosition, Node, Recorded
 from pgconflict.conflict_log.schema import install
 from pgconflict.conflict_log.writer import ConflictLogWriter
 from pgconflict.core.conflict import FinishLsn, StoryEvent
+from pgconflict.core.fields import SCAN_FIELDS
 from tests.fixtures.entries import NOON, entry
 
 if TYPE_CHECKING:
@@ -317,6 +319,26 @@ async def test_text_that_postgresql_cannot_hold_is_replaced(
         (1,)
     ]
     assert rows("count(*)") == [(201,)]
+
+
+@pytest.mark.parametrize("destination", ["log", "all"])
+async def test_destination_log_prints_json_lines(
+    database: str, rows: Rows, capfdbinary: Any, destination: Any
+) -> None:
+    writer = await ConflictLogWriter.over(
+        await connect(database), NODE, destination=destination
+    )
+    await write(writer, entry(stalls=True), entry(line=3, key="(id)=(2)"))
+    await writer.close()
+
+    lines = capfdbinary.readouterr().out.splitlines()
+    first = json.loads(lines[0])
+    assert len(lines) == 2
+    assert tuple(first) == SCAN_FIELDS
+    assert first["remote_commit_lsn"] == "0/10000"
+    assert first["first_logged_at"] == "2026-11-20T12:00:00Z"
+    assert (first["attempts"], first["status"]) == (1, "open")
+    assert len(rows()) == (0 if destination == "log" else 2)
 
 
 async def test_one_writer_a_node(database: str) -> None:
