@@ -1,0 +1,149 @@
+"""Follows a node's subscription statistics: the server's own count of trouble.
+
+One query a second or so. The counters are mirrored: what the server adds is added
+here, and a counter that falls (statistics reset, crash of the server) begins anew
+without the mirror falling.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pgconflict.core.capability import capability
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    import asyncpg
+
+    from pgconflict.daemon.metrics import Metrics
+    from pgconflict.server.session import NodeSession
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubscriptionStatistics:
+    """One subscription as its server describes it now.
+
+    `conflicts` is empty before PostgreSQL 18, `sync_errors` has the kinds `table` and,
+    from 19 on, `sequence`. LSNs are numbers; times are aware.
+    """
+
+    subid: int
+    name: str
+    database: str
+    enabled: bool
+    worker_up: bool
+    last_message: datetime | None
+    latest_end_lsn: int | None
+    apply_errors: int
+    sync_errors: Mapping[str, int]
+    conflicts: Mapping[str, int]
+    stats_reset: datetime | None
+
+    @classmethod
+    def from_row(cls, row: asyncpg.Record) -> SubscriptionStatistics:
+        """A row of the query `statistics`."""
+        kinds = {
+            "table": row["sync_table_errors"],
+            "sequence": row["sync_sequence_errors"],
+        }
+        return cls(
+            subid=row["subid"],
+            name=row["name"],
+            database=row["database"],
+            enabled=row["enabled"],
+            worker_up=row["worker_up"],
+            last_message=row["last_message"],
+            latest_end_lsn=row["latest_end_lsn"],
+            apply_errors=row["apply_errors"] or 0,
+            sync_errors={k: v for k, v in kinds.items() if v is not None},
+            conflicts={
+                name: number or 0
+                for name, number in msgspec.json.decode(
+                    row["conflicts"] or "{}"
+                ).items()
+            },
+            stats_reset=row["stats_reset"],
+        )
+
+
+async def read_statistics(session: NodeSession) -> list[SubscriptionStatistics]:
+    """All subscriptions of the server.
+
+    Raises:
+        NodeUnavailableError: the node can't be asked now.
+    """
+    return [
+        SubscriptionStatistics.from_row(r) for r in await session.rows("statistics")
+    ]
+
+
+async def read_origin_progress(session: NodeSession) -> dict[int, int]:
+    """Subscription oid to the finish LSN of the last transaction that it applied.
+
+    Empty where the role may not see it: not even pg_monitor may (15 to 19), it
+    takes GRANT EXECUTE ON FUNCTION pg_show_replication_origin_status().
+
+    Raises:
+        NodeUnavailableError: the node can't be asked now.
+    """
+    if not (await session.row("may_see_origins"))["may"]:
+        return {}
+    rows = await session.rows("origin_progress")
+    return {int(row["origin"][3:]): row["remote_lsn"] for row in rows}
+
+
+@dataclass(slots=True)
+class Mirror:
+    """The server's counters as metrics, for one node."""
+
+    node: str
+    metrics: Metrics
+    _last: dict[tuple[str, ...], int] = field(default_factory=dict)
+    _known: dict[str, int] = field(default_factory=dict)
+
+    def show(self, major: int, subscriptions: list[SubscriptionStatistics]) -> None:
+        """Brings the metrics up to what was just read; drops what is no more."""
+        names = {one.name: one.subid for one in subscriptions}
+        for name, subid in list(self._known.items()):
+            if names.get(name) != subid:
+                self._forget(name)
+        for one in subscriptions:
+            if one.name not in self._known:
+                self.metrics.know_subscription(
+                    self.node, one.name, sorted(capability(major).counted_types)
+                )
+                self._known[one.name] = one.subid
+            self._show(one)
+
+    def _show(self, one: SubscriptionStatistics) -> None:
+        metrics, labels = self.metrics, (self.node, one.name)
+        metrics.subscription_enabled.labels(*labels).set(one.enabled)
+        metrics.subscription_worker_up.labels(*labels).set(one.worker_up)
+        if one.last_message is not None:
+            metrics.subscription_last_message.labels(*labels).set(
+                one.last_message.timestamp()
+            )
+        for conflict_type, number in one.conflicts.items():
+            added = self._added((one.name, "conflict", conflict_type), number)
+            metrics.server_conflicts.labels(*labels, conflict_type).inc(added)
+        for kind, number in one.sync_errors.items():
+            added = self._added((one.name, "sync", kind), number)
+            metrics.sync_errors.labels(*labels, kind).inc(added)
+        added = self._added((one.name, "apply"), one.apply_errors)
+        metrics.apply_errors.labels(*labels).inc(added)
+
+    def _added(self, counter: tuple[str, ...], number: int) -> int:
+        last = self._last.get(counter, 0)
+        self._last[counter] = number
+        return number - last if number >= last else number
+
+    def _forget(self, name: str) -> None:
+        self.metrics.forget_subscription(self.node, name)
+        del self._known[name]
+        for counter in [key for key in self._last if key[0] == name]:
+            del self._last[counter]
