@@ -94,8 +94,11 @@ class NodeSession:
                 statement, *values, timeout=self._answer_s
             )
         except Exception as error:
-            self.terminate()
-            raise _meaning(self.node, error) from error
+            meaning = _meaning(self.node, error)
+            if not isinstance(error, asyncpg.PostgresError):
+                # Late or broken: what comes over it now answers another question.
+                self.terminate()
+            raise meaning from error
 
     async def row(self, name: str, *values: object) -> asyncpg.Record:
         """Return the one row of a statement that returns one; see `rows`."""

@@ -4,6 +4,7 @@
 --          log_filename and data_directory
 select (select system_identifier from pg_catalog.pg_control_system())
            as system_identifier,
+       pg_catalog.current_database()::text as database,
        max(setting) filter (where name = 'server_version') as server_version,
        max(setting) filter (where name = 'logging_collector') as logging_collector,
        max(setting) filter (where name = 'log_destination') as log_destination,

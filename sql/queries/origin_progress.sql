@@ -4,5 +4,5 @@
 -- pg_show_replication_origin_status()
 select o.external_id as origin,
        pg_catalog.pg_wal_lsn_diff(o.remote_lsn, '0/0')::bigint as remote_lsn
-  from pg_catalog.pg_replication_origin_status o
+  from pg_catalog.pg_show_replication_origin_status() o
  where o.external_id ~ '^pg_[0-9]+$' and o.remote_lsn is not null

@@ -5,7 +5,7 @@
 --          are null where the server does not know them
 -- one row per relation found; privilege: none
 select w.question, c.oid as relid, n.nspname::text as schemaname,
-       c.relname::text as relname, a.names, a.types, a.categories, a.since, a.made
+       c.relname::text as relname, a.names, a.types, a.since, a.made
   from unnest($1::int4[], $2::text[], $3::text[], $4::oid[])
            as w(question, nspname, relname, subid)
   join pg_catalog.pg_class c on c.relname = w.relname::name
@@ -13,14 +13,12 @@ select w.question, c.oid as relid, n.nspname::text as schemaname,
   cross join lateral (
       select array_agg(a.attname::text order by a.attnum)
                  filter (where not a.attisdropped) as names,
-             array_agg(t.typname::text order by a.attnum)
+             array_agg(pg_catalog.format_type(a.atttypid, a.atttypmod)
+                       order by a.attnum)
                  filter (where not a.attisdropped) as types,
-             array_agg(t.typcategory::text order by a.attnum)
-                 filter (where not a.attisdropped) as categories,
              max(x.committed) as since,
              min(x.committed) as made
         from pg_catalog.pg_attribute a
-        left join pg_catalog.pg_type t on t.oid = a.atttypid
         cross join lateral (
             select case when pg_catalog.current_setting('track_commit_timestamp') = 'on'
                         then pg_catalog.pg_xact_commit_timestamp(a.xmin)

@@ -1,0 +1,215 @@
+"""`pgconflict check`: what can't be read or seen, and what mends it."""
+
+from __future__ import annotations
+
+import asyncio
+import textwrap
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from pgconflict.cli import output
+from pgconflict.config import load
+from pgconflict.conflict_log import schema
+from pgconflict.errors import (
+    ConflictLogUnavailableError,
+    NodeUnavailableError,
+    PgConflictError,
+    PrivilegeMissingError,
+    UsageError,
+)
+from pgconflict.queries import query
+from pgconflict.server import checks
+from pgconflict.server.checks import Check, Finding, Severity
+from pgconflict.server.connect import connect, connect_async, translated
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    import psycopg
+
+    from pgconflict.config import Config, Limits, Node
+
+FINDINGS: Final = 3
+"""Exit code."""
+
+_STATEMENTS: Final = 4
+"""All questions together may take as long as so many at their statement_timeout."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a node, or the conflict log, was found to be."""
+
+    node: str | None
+    version: str | None
+    findings: Sequence[Finding]
+    exit_code: int = 0
+    """Of what kept it from being asked."""
+
+    @property
+    def name(self) -> str:
+        """As it is called in text."""
+        return "conflict log" if self.node is None else f"node {self.node}"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Take the names of nodes."""
+    parser.add_argument(
+        "--node",
+        action="append",
+        metavar="NAME",
+        help="look at this node only, not at the conflict log; may be repeated",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print every finding; 3 if one is more than a notice, 69 for a silent server."""
+    config = load(arguments.config)
+    nodes = _chosen(config, arguments.node)
+    reports = asyncio.run(_ask(nodes, config.limits))
+    if not arguments.node and config.conflict_log.destination != "log":
+        reports.append(_conflict_log(config))
+    if arguments.json:
+        output.print_json(_document(reports))
+    else:
+        for report in reports:
+            _print(report)
+    refused = max(report.exit_code for report in reports)
+    counted = any(one.counts for report in reports for one in report.findings)
+    return refused or (FINDINGS if counted else 0)
+
+
+def _chosen(config: Config, names: Sequence[str] | None) -> list[Node]:
+    if not names:
+        return list(config.nodes)
+    known = ", ".join(node.name for node in config.nodes)
+    chosen = []
+    for name in names:
+        node = config.node(name)
+        if node is None:
+            raise UsageError(f"no node {name!r}", hint=f"the nodes are {known}")
+        chosen.append(node)
+    return chosen
+
+
+async def _ask(nodes: Sequence[Node], limits: Limits) -> list[Report]:
+    # At the same time: each that is away takes its whole time limit.
+    return await asyncio.gather(*(_ask_node(node, limits) for node in nodes))
+
+
+async def _ask_node(node: Node, limits: Limits) -> Report:
+    who = f"node {node.name}"
+    seconds = limits.statement_timeout.total_seconds() * _STATEMENTS
+    try:
+        connection = await connect_async(node.dsn, job="check", who=who, limits=limits)
+        asked = asyncio.ensure_future(checks.read(connection, node, limits))
+        await asyncio.wait({asked}, timeout=seconds)
+        # At once: psycopg would first ask the server to cancel, and wait for that.
+        connection.pgconn.finish()
+        if not asked.done():
+            asked.cancel()
+            await asyncio.wait({asked})
+            raise NodeUnavailableError(f"{who} did not answer within {seconds:g} s")
+        with translated(who):
+            facts = asked.result()
+    except PgConflictError as error:
+        finding = checks.unreachable(node.name, error)
+        return Report(node.name, None, [finding], error.exit_code)
+    return Report(node.name, facts.server.version, checks.judge(facts))
+
+
+def _conflict_log(config: Config) -> Report:
+    dsn, who = config.conflict_log.dsn, "the conflict log"
+    unavailable = ConflictLogUnavailableError
+    grants: Sequence[str] = ()
+    try:
+        with (
+            connect(
+                dsn, job="check", who=who, limits=config.limits, unavailable=unavailable
+            ) as connection,
+            translated(who, unavailable=unavailable),
+        ):
+            version = connection.info.parameter_status("server_version")
+            grants = schema.grants(None, connection.info.user)
+            found = _schema_findings(connection, grants)
+    except PrivilegeMissingError as error:
+        return Report(None, None, [_unusable(str(error), grants)])
+    except PgConflictError as error:
+        hints = [error.hint] if error.hint else []
+        refused = isinstance(error, ConflictLogUnavailableError)
+        code = error.exit_code if refused else 0
+        return Report(None, None, [_unusable(str(error), hints)], code)
+    return Report(None, version, found)
+
+
+def _schema_findings(
+    connection: psycopg.Connection[tuple[Any, ...]], grants: Sequence[str]
+) -> list[Finding]:
+    present = schema.installed_step(connection) or 0
+    schema.refuse_newer(present)
+    schema.refuse_where_published(connection)
+    if present < schema.newest_step():
+        seen = f"its schema is at step {present} of {schema.newest_step()}"
+        return [_unusable(seen, ["pgconflict init"])]
+    row = connection.execute(query("check_writer").encode()).fetchone()
+    if row is None or not row[0]:
+        return [_unusable(f"role {connection.info.user} may not write it", grants)]
+    return []
+
+
+def _unusable(seen: str, remedy: Sequence[str]) -> Finding:
+    return Finding(
+        node=None,
+        check=Check.CONFLICT_LOG,
+        severity=Severity.ERROR,
+        seen=seen,
+        why="No conflict can be recorded.",
+        remedy=tuple(remedy),
+    )
+
+
+def _document(reports: Sequence[Report]) -> object:
+    return {
+        "servers": [
+            {
+                "node": report.node,
+                "version": report.version,
+                "asked": not report.exit_code,
+            }
+            for report in reports
+        ],
+        "findings": [
+            {**asdict(finding), "doc": finding.doc}
+            for report in reports
+            for finding in report.findings
+        ],
+    }
+
+
+def _print(report: Report) -> None:
+    version = f" (PostgreSQL {report.version})" if report.version else ""
+    counts = [
+        output.plural(number, severity.value)
+        for severity in Severity
+        if (number := sum(one.severity is severity for one in report.findings))
+    ]
+    print(f"{report.name}{version}: {', '.join(counts) or 'nothing found'}")
+    for finding in report.findings:
+        print(f"\n  {finding.severity} {finding.check}")
+        _field("seen", finding.seen)
+        _field("why", finding.why)
+        for place, statement in enumerate(finding.remedy):
+            name = "" if place else "remedy"
+            print(f"    {name:<8}{output.visible(statement)}")
+        _field("more", finding.doc)
+    print()
+
+
+def _field(name: str, text: str) -> None:
+    lines = textwrap.wrap(
+        output.visible(text), 76, break_long_words=False, break_on_hyphens=False
+    )
+    for line in lines:
+        print(f"    {name:<8}{line}")
+        name = ""

@@ -1,0 +1,159 @@
+"""An entry of the log with what the node's catalogs add to it. No I/O.
+
+A row is taken apart only with columns that were the table's when the entry was
+written; where that is not sure, or more than one way fits, the text stays whole.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from pgconflict.conflict_log.entry import Resolution
+from pgconflict.core.conflict import LocalConflict
+from pgconflict.core.row_text import split_key, split_values
+from pgconflict.core.type_shapes import can_be_text_null, shape_of
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from pgconflict.core.conflict import Conflict, Values
+    from pgconflict.server.catalog import Subscription, Table
+
+# The log's times are cut to milliseconds, the catalog's are not.
+_CUT_OFF: Final = timedelta(milliseconds=1)
+
+_SHOWN_BYTES: Final = 64
+"""A longer value of a row is cut, and marked."""
+
+
+def resolve(
+    conflict: Conflict, subscription: Subscription | None, rows: TableRows | None
+) -> Resolution:
+    """Return what the catalogs say about the entry's names and values."""
+    if subscription is None:
+        return Resolution(subname=conflict.subname)
+    at = conflict.log_time + _CUT_OFF
+    if rows is None or rows.made_after(at):
+        return Resolution(database=subscription.database, subname=subscription.name)
+    table = rows.table
+    if rows.changed_after(at):
+        return Resolution(
+            database=subscription.database,
+            subname=subscription.name,
+            relid=table.relid,
+            schemaname=table.schemaname,
+            relname=table.relname,
+        )
+    cut: set[str] = set()
+    identity = None
+    if conflict.replica_identity_text is not None:
+        text = conflict.replica_identity_text
+        full = conflict.replica_identity_full
+        identity = rows.row(text, cut) if full else rows.key(text)
+    remote = None
+    if conflict.remote_tuple_text is not None:
+        remote = rows.row(conflict.remote_tuple_text, cut)
+    return Resolution(
+        database=subscription.database,
+        subname=subscription.name,
+        relid=table.relid,
+        schemaname=table.schemaname,
+        relname=table.relname,
+        replica_identity=identity,
+        remote_tuple=remote,
+        local_conflicts=tuple(
+            rows.local(local, cut) for local in conflict.local_conflicts
+        ),
+        truncated_columns=tuple(c.name for c in table.columns if c.name in cut)
+        if cut
+        else (),
+    )
+
+
+class TableRows:
+    """Takes rows and keys of one table apart; the common ones at once.
+
+    A row with as many pieces as the table has columns can be cut in one way only.
+    """
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+        self._names = [column.name for column in table.columns]
+        self._shapes = [shape_of(column.type) for column in table.columns]
+        self._never_text = [not can_be_text_null(c.type) for c in table.columns]
+        self._places = {name: place for place, name in enumerate(self._names)}
+
+    def made_after(self, at: datetime) -> bool:
+        """Whether the table was made after that moment."""
+        return self.table.made is not None and self.table.made > at
+
+    def changed_after(self, at: datetime) -> bool:
+        """Whether its columns were others at that moment, or may have been."""
+        return self.table.since is not None and self.table.since > at
+
+    def row(self, text: str, cut: set[str]) -> Values | None:
+        """Return the columns of a row as DETAIL shows it; `cut` gets those cut."""
+        if text.isascii() and "..." not in text and ") = (" not in text:
+            pieces = text[1:-1].split(", ")
+            if len(pieces) == len(self._names) and self._fit(text, pieces):
+                values: Values = dict(zip(self._names, pieces, strict=True))
+                if "null" in pieces:
+                    self._put_nulls(values)
+                return values
+        split = split_values(text, self.table.columns)
+        if split is None:
+            return None
+        cut |= split.truncated
+        return split.values
+
+    def key(self, text: str) -> Values | None:
+        """Return the columns of a key as DETAIL shows it; its values are never cut."""
+        name, _, value = text[1:-1].partition(")=(")
+        place = self._places.get(name)
+        # Of one column, which needed no quotes and is no expression.
+        if place is not None and name.isidentifier() and _in_parentheses(text):
+            if value == "null" and self._never_text[place]:
+                return {name: None}
+            if value == "null" or self._shapes[place](value, False):
+                return {name: value}
+        return split_key(text, self.table.columns)
+
+    def _fit(self, text: str, pieces: list[str]) -> bool:
+        if not _in_parentheses(text):
+            return False
+        if len(text) > _SHOWN_BYTES and max(map(len, pieces)) > _SHOWN_BYTES:
+            return False
+        for shape, piece in zip(self._shapes, pieces, strict=True):
+            if not shape(piece, False) and piece != "null":
+                return False
+        return True
+
+    def _put_nulls(self, values: Values) -> None:
+        for name, never_text in zip(self._names, self._never_text, strict=True):
+            if never_text and values[name] == "null":
+                values[name] = None
+
+    def local(self, local: LocalConflict, cut: set[str]) -> LocalConflict:
+        """Return one local row with its columns."""
+        key = local.key
+        if key is None and local.key_text is not None:
+            key = self.key(local.key_text)
+        row = local.tuple
+        if row is None and local.tuple_text is not None:
+            row = self.row(local.tuple_text, cut)
+        return LocalConflict(
+            xid=local.xid,
+            commit_ts=local.commit_ts,
+            origin=local.origin,
+            origin_kind=local.origin_kind,
+            index=local.index,
+            key=key,
+            tuple=row,
+            key_text=local.key_text,
+            tuple_text=local.tuple_text,
+        )
+
+
+def _in_parentheses(text: str) -> bool:
+    return text[:1] == "(" and text[-1:] == ")"

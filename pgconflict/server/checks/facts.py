@@ -1,0 +1,185 @@
+"""Everything that the checks judge by, read from one node."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from pgconflict.core.capability import Capability, capability
+from pgconflict.server.checks.log_access import LogAccess, log_access
+from pgconflict.server.connect import major_version, rows
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import psycopg
+
+    from pgconflict.config import Limits, Node
+
+SETTINGS: Final = (
+    "lc_messages",
+    "log_destination",
+    "log_directory",
+    "log_error_verbosity",
+    "log_line_prefix",
+    "log_min_messages",
+    "logging_collector",
+    "track_commit_timestamp",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Who answered, and to whom."""
+
+    database: str
+    role: str
+    version: str
+    in_recovery: bool
+    superuser: bool
+    pg_monitor: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A setting as our own session sees it."""
+
+    name: str
+    value: str | None
+    """None where the role may not see it."""
+
+    of_our_role: bool
+    """Set for our role or database: it says nothing about other sessions."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoleSetting:
+    """What ALTER ROLE ... SET or ALTER DATABASE ... SET says; None means all."""
+
+    database: str | None
+    role: str | None
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Privileges:
+    """What our role may use."""
+
+    read_file: bool
+    list_logs: bool
+    origin_status: bool
+    conninfo: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """A subscription, as far as detection depends on it."""
+
+    subid: int
+    name: str
+    database: str
+    owner: str
+    owner_superuser: bool
+    owner_can_login: bool
+    password_required: bool | None
+    enabled: bool
+    disable_on_error: bool
+    streaming: str
+    origin: str | None
+    retain_dead_tuples: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionName:
+    """A subscription's name, which is unique in its database only."""
+
+    name: str
+    database: str
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    """A constraint of a subscribed table."""
+
+    schemaname: str
+    relname: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """One node, asked at one moment."""
+
+    node: str
+    read: str
+    """server_log.read: auto, file or sql."""
+
+    capability: Capability
+    newer_than_known: bool
+    server: Server
+    settings: Mapping[str, Setting]
+    role_settings: Sequence[RoleSetting]
+    privileges: Privileges
+    subscriptions: Sequence[Subscription]
+    passwords: frozenset[SubscriptionName] | None
+    """Subscriptions whose connection string holds a password; None: not readable."""
+
+    deferrable: Sequence[Constraint]
+    log: LogAccess
+
+    def setting(self, name: str) -> str | None:
+        """Return a setting's value as our session sees it; None: not visible."""
+        return self.settings[name].value
+
+    def worker_setting(self, name: str, worker: Subscription) -> str | None:
+        """Return a setting's value in a subscription's workers; None: not known.
+
+        A worker has the settings of its database and of the subscription's owner,
+        as a session would. Source: process_settings() in postinit.c; measured on
+        15 to 19.
+        """
+        for database, role in (
+            (worker.database, worker.owner),
+            (None, worker.owner),
+            (worker.database, None),
+            (None, None),
+        ):
+            for given in self.role_settings:
+                if (given.database, given.role, given.name) == (database, role, name):
+                    return given.value
+        setting = self.settings[name]
+        return None if setting.of_our_role else setting.value
+
+
+async def read(
+    connection: psycopg.AsyncConnection[Any], node: Node, limits: Limits
+) -> Facts:
+    """Return what the node says.
+
+    Raises:
+        psycopg.Error: as the server says; none for a missing privilege.
+    """
+    major = major_version(connection)
+    known = capability(major)
+    settings = {
+        setting.name: setting
+        for setting in await rows(connection, Setting, "check_settings", list(SETTINGS))
+    }
+    (privileges,) = await rows(connection, Privileges, "check_privileges")
+    return Facts(
+        node=node.name,
+        read=node.server_log.read,
+        capability=known,
+        newer_than_known=major > known.major,
+        server=(await rows(connection, Server, "check_server"))[0],
+        settings=settings,
+        role_settings=await rows(connection, RoleSetting, "check_role_settings"),
+        privileges=privileges,
+        subscriptions=await rows(connection, Subscription, "check_subscriptions"),
+        passwords=frozenset(await rows(connection, SubscriptionName, "check_passwords"))
+        if privileges.conninfo
+        else None,
+        deferrable=await rows(connection, Constraint, "check_deferrable"),
+        log=await log_access(node, limits),
+    )

@@ -1,0 +1,65 @@
+"""One thing that is not as it should be, in words and statements."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Severity(StrEnum):
+    """What a finding means: nothing works, something is not seen, worth knowing."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NOTICE = "notice"
+
+
+class Check(StrEnum):
+    """Every check; the names are stable, and headings of docs/checks.md."""
+
+    CONNECTION = "connection"
+    SERVER_VERSION = "server_version"
+    STANDBY = "standby"
+    PRIVILEGE = "privilege"
+    LOGGING_COLLECTOR = "logging_collector"
+    LOG_DESTINATION = "log_destination"
+    LOG_ACCESS = "log_access"
+    LOG_MIN_MESSAGES = "log_min_messages"
+    LOG_ERROR_VERBOSITY = "log_error_verbosity"
+    LOG_LINE_PREFIX = "log_line_prefix"
+    LC_MESSAGES = "lc_messages"
+    MISSING_ROWS = "missing_rows"
+    PASSWORD_LOGGED = "password_logged"  # noqa: S105 - a check's name
+    UNSEEN_TYPES = "unseen_types"
+    TRACK_COMMIT_TIMESTAMP = "track_commit_timestamp"
+    RETAIN_DEAD_TUPLES = "retain_dead_tuples"
+    NO_SUBSCRIPTION = "no_subscription"
+    OWNER_LOGIN = "owner_login"
+    DISABLE_ON_ERROR = "disable_on_error"
+    STREAMING_PARALLEL = "streaming_parallel"
+    DEFERRABLE_UNIQUE = "deferrable_unique"
+    CONFLICT_LOG = "conflict_log"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What a check found; `remedy` are statements to run as they stand."""
+
+    node: str | None
+    """None for the conflict log."""
+
+    check: Check
+    severity: Severity
+    seen: str
+    why: str
+    remedy: tuple[str, ...] = ()
+
+    @property
+    def doc(self) -> str:
+        """Where the documentation speaks of it."""
+        return f"docs/checks.md#{self.check}"
+
+    @property
+    def counts(self) -> bool:
+        """Whether it is more than worth knowing."""
+        return self.severity is not Severity.NOTICE

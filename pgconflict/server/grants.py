@@ -1,0 +1,48 @@
+"""The least that a node's monitoring role needs, as statements.
+
+Measured on 15 to 19: pg_monitor shows the log's place and lists its files, but lets
+nobody read them, and does not show pg_replication_origin_status.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pgconflict.server.statements import identifier
+
+READ_FILE: Final = "pg_catalog.pg_read_binary_file(text, bigint, bigint, boolean)"
+ORIGIN_STATUS: Final = "pg_catalog.pg_replication_origin_status"
+ORIGIN_STATUS_FUNCTION: Final = "pg_catalog.pg_show_replication_origin_status()"
+
+
+def grant_monitor(role: str) -> str:
+    """Return the grant that shows settings, statistics and the list of log files."""
+    return f"GRANT pg_monitor TO {identifier(role)};"
+
+
+def grant_read_file(role: str) -> str:
+    """Return the grant for reading the log over SQL."""
+    return f"GRANT EXECUTE ON FUNCTION {READ_FILE} TO {identifier(role)};"
+
+
+def grant_origin_status(role: str) -> tuple[str, ...]:
+    """Return the grants that show how far each subscription has applied."""
+    # The view's function is called with the rights of who asks (15 to 19).
+    return (
+        f"GRANT SELECT ON {ORIGIN_STATUS} TO {identifier(role)};",
+        f"GRANT EXECUTE ON FUNCTION {ORIGIN_STATUS_FUNCTION} TO {identifier(role)};",
+    )
+
+
+def monitor_grants(role: str, *, over_sql: bool = True) -> list[str]:
+    """Return all statements for a role, to be run in the database it connects to.
+
+    Args:
+        role: The role of the node's dsn; it exists and may log in.
+        over_sql: Whether the log is read over SQL; else the daemon reads its files.
+    """
+    return [
+        grant_monitor(role),
+        *([grant_read_file(role)] if over_sql else []),
+        *grant_origin_status(role),
+    ]
