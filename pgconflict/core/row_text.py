@@ -1,0 +1,216 @@
+"""Rows and keys as DETAIL shows them, taken apart where one way of doing so fits.
+
+Values stand there as their types print them, unquoted, joined by a comma and a blank,
+which they can hold too. With the columns and their types known there is usually one
+way to cut them; otherwise the answer is None, never a guess. A row's value is cut
+after 64 bytes and marked `...`; a key's is not.
+Source: build_tuple_value_details(), conflict.c; BuildIndexValueDescription(), 15 to 19.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from pgconflict.core.type_shapes import can_be_text_null, shape_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from pgconflict.core.conflict import Values
+
+_SHOWN_BYTES: Final = 64
+_CUT: Final = "..."
+_WORK: Final = 1 << 20  # steps; a row of 1600 columns with one way to cut it needs few
+
+
+class Column(NamedTuple):
+    """A table's column: its name and its type as format_type() writes it."""
+
+    name: str
+    type: str
+
+
+class SplitValues(NamedTuple):
+    """Column -> text as printed. In `truncated` the text is only the beginning.
+
+    None stands for a null that can't be the text `null`; in a column that can hold
+    that text (character types, json, types not known) it is the text `null`.
+    """
+
+    values: Values
+    truncated: frozenset[str]
+
+
+def split_values(text: str | None, columns: Sequence[Column]) -> SplitValues | None:
+    """The row `(1, a)`, or `(id, v) = (1, a)` where columns are hidden.
+
+    `columns`: all of the table, in their order, without dropped ones.
+
+    >>> split_values("(1, a, b)", [Column("id", "integer"), Column("v", "text")])
+    SplitValues(values={'id': '1', 'v': 'a, b'}, truncated=frozenset())
+    """
+    if not text or not text.startswith("(") or not text.endswith(")"):
+        return None
+    found = [(columns, ways) for ways in [_cuts(text[1:-1], columns, cut=True)] if ways]
+    at = text.find(") = (")
+    while at >= 0:
+        named = _named(text[1:at], columns)
+        if named is not None:
+            ways = _cuts(text[at + 5 : -1], named, cut=True)
+            if ways:
+                found.append((named, ways))
+        at = text.find(") = (", at + 1)
+    if len(found) != 1 or len(found[0][1]) != 1:
+        return None
+    shown, [pieces] = found[0]
+    values: Values = {}
+    truncated = set()
+    for column, piece in zip(shown, pieces, strict=True):
+        null = piece == "null" and not can_be_text_null(column.type)
+        values[column.name] = None if null else piece
+        if _is_cut(piece):
+            truncated.add(column.name)
+    return SplitValues(values, frozenset(truncated))
+
+
+def split_key(
+    text: str | None, columns: Sequence[Column] | None = None
+) -> Values | None:
+    """The key `(id, lower(v))=(1, a)`: column or expression -> text.
+
+    Without `columns` a value of several with a comma and a blank in it makes the
+    key ambiguous, and `null` is the text `null`.
+
+    >>> split_key('("the id")=(a, b)')
+    {'the id': 'a, b'}
+    >>> split_key("(a, b)=(1, 2, 3)") is None
+    True
+    """
+    if not text or not text.startswith("(") or not text.endswith(")"):
+        return None
+    names, begin = _key_columns(text)
+    if not names or text[begin : begin + 3] != ")=(":
+        return None
+    types = {column.name: column.type for column in columns or ()}
+    # An expression's type is not known.
+    shown = [Column(name, types.get(name, "")) for name in names]
+    if len({column.name for column in shown}) != len(shown):
+        return None
+    ways = _cuts(text[begin + 3 : -1], shown, cut=False)
+    if len(ways) != 1:
+        return None
+    return {
+        column.name: None
+        if piece == "null" and column.type and not can_be_text_null(column.type)
+        else piece
+        for column, piece in zip(shown, ways[0], strict=True)
+    }
+
+
+def _key_columns(text: str) -> tuple[list[str], int]:
+    """The names or expressions of a key, unquoted, and where the list ends."""
+    names: list[str] = []
+    start, at, depth = 1, 1, 0
+    while at < len(text):
+        letter = text[at]
+        if letter in "\"'":
+            at = text.find(letter, at + 1)
+            if at < 0:
+                return [], 0
+        elif letter in "([":
+            depth += 1
+        elif letter in ")]" and depth:
+            depth -= 1
+        elif letter == ")":
+            names.append(text[start:at])
+            return [_unquoted(name) for name in names], at
+        elif depth == 0 and text.startswith(", ", at):
+            names.append(text[start:at])
+            start = at + 2
+        at += 1
+    return [], 0
+
+
+def _unquoted(name: str) -> str:
+    inner = name[1:-1]
+    if (
+        len(name) > 1
+        and name[0] == name[-1] == '"'
+        and '"' not in inner.replace('""', "")
+    ):
+        return inner.replace('""', '"')
+    return name
+
+
+def _named(text: str, columns: Sequence[Column]) -> list[Column] | None:
+    """The columns that a list of raw names means, in the table's order, or None."""
+    found: list[list[Column]] = []
+
+    def look(rest: str, begin: int, chosen: list[Column]) -> None:
+        if len(found) > 1:
+            return
+        for position in range(begin, len(columns)):
+            name = columns[position].name
+            if rest == name:
+                found.append([*chosen, columns[position]])
+            elif rest.startswith(name + ", "):
+                look(rest[len(name) + 2 :], position + 1, [*chosen, columns[position]])
+
+    look(text, 0, [])
+    return found[0] if len(found) == 1 else None
+
+
+def _cuts(text: str, columns: Sequence[Column], *, cut: bool) -> list[list[str]]:
+    """The ways to cut the text into one value a column: none, one, or two of more."""
+    pieces = text.split(", ")
+    count, total = len(columns), len(pieces)
+    if not count or total < count or count * (total - count + 1) > _WORK:
+        return []
+    shapes = [shape_of(column.type) for column in columns]
+    # ways[j]: how many ways cut the pieces from j on into the columns from i on.
+    ways = [0] * total + [1]
+    steps: list[list[int]] = []
+    work = 0
+    for position in range(count - 1, -1, -1):
+        fits = shapes[position]
+        before = ways
+        ways = [0] * (total + 1)
+        first_end = [0] * (total + 1)
+        last_start = total - (count - position)
+        for start in range(position, last_start + 1):
+            for end in range(start + 1, total - (count - position - 1) + 1):
+                work += 1
+                value = ", ".join(pieces[start:end])
+                if cut and _too_long(value):
+                    break
+                if before[end] and _fits(value, fits, cut=cut):
+                    if not ways[start]:
+                        first_end[start] = end
+                    ways[start] += before[end]
+                    if ways[start] > 1:
+                        break
+            if work > _WORK:
+                return []
+        steps.append(first_end)
+    if ways[0] == 0:
+        return []
+    way, start = [], 0
+    for first_end in reversed(steps):
+        way.append(", ".join(pieces[start : first_end[start]]))
+        start = first_end[start]
+    return [way] if ways[0] == 1 else [way, way]
+
+
+def _fits(value: str, shape: Callable[[str, bool], bool], *, cut: bool) -> bool:
+    if cut and len(value.encode()) > _SHOWN_BYTES and not value.endswith(_CUT):
+        return False
+    return value == "null" or shape(value, cut and _is_cut(value))
+
+
+def _too_long(value: str) -> bool:
+    return len(value) > _SHOWN_BYTES + len(_CUT)
+
+
+def _is_cut(value: str) -> bool:
+    """Whether the value is cut, or may be: 61 bytes stay before a character of 4."""
+    return value.endswith(_CUT) and len(value.encode()) >= _SHOWN_BYTES

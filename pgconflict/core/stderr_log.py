@@ -1,0 +1,308 @@
+r"""Frames a stderr log: lines with a prefix, and continuation lines with a tab.
+
+An entry is a line with a severity, then lines of the same process with DETAIL,
+CONTEXT and so on. The server writes it whole, and puts a tab after every line break
+within a text, so a line without one is the server's own.
+Source: send_message_to_server_log(), elog.c, 15 to 19.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
+
+from stringzilla import find, rfind
+
+from pgconflict.core.server_log import MARKER, LogRecord, text_of
+from pgconflict.core.translation import labels, severities, stderr_markers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pgconflict.core.line_prefix import LinePrefix
+
+_TAB: Final = ord("\t")
+_LABEL_BYTES: Final = 96  # the longest severity or label, with its colon
+_SQLSTATE: Final = re.compile(rb"([0-9A-Z]{5}): ")
+_LATER: Final = frozenset(
+    {"DETAIL", "HINT", "QUERY", "CONTEXT", "BACKTRACE", "STATEMENT", "LOCATION"}
+)
+
+
+class StderrFraming:
+    """Finds the lines that a worker may have written, and the entries around them."""
+
+    def __init__(
+        self,
+        prefix: LinePrefix,
+        languages: frozenset[str] | None,
+        max_entry_bytes: int,
+        state: dict[str, Any],
+    ) -> None:
+        """`languages`: those to look for besides English; None: all."""
+        self.consumed = 0
+        self.unrecognised: Counter[str] = Counter()
+        self._prefix = prefix
+        self._max_entry_bytes = max_entry_bytes
+        self._skipping = bool(state.get("skipping"))
+        self._held: list[bytes] = []  # from an entry's first line on
+        self._held_bytes = 0
+        named = "backend" in prefix.names
+        self._markers = (MARKER,) if named else stderr_markers(languages)
+
+    def feed(self, data: bytes | memoryview) -> list[LogRecord]:
+        """Entries that these bytes show to be complete, in order."""
+        records: list[LogRecord] = []
+        if self._skipping:
+            data = self._resume(data)
+        elif self._held:
+            begin = self._boundary(data, at_line_start=self._held[-1].endswith(b"\n"))
+            if begin < 0:
+                self._hold(data)
+                return records
+            held = b"".join((*self._held, data[:begin]))
+            self._release()
+            self._region(held, records)
+            data = data[begin:]
+        if not self._skipping:
+            last = self._last_entry(data)
+            if last > 0:
+                self._region(data[:last], records)
+            self._hold(data[last:])
+        return records
+
+    def flush(self) -> list[LogRecord]:
+        """What is held, up to its last whole line."""
+        records: list[LogRecord] = []
+        if self._held and not self._skipping:
+            held = b"".join(self._held)
+            whole = self._flushable(held)
+            if whole:
+                self._release()
+                self._region(held[:whole], records)
+                self._hold(held[whole:])
+        return records
+
+    def end_of_file(self) -> list[LogRecord]:
+        """What is held."""
+        records: list[LogRecord] = []
+        if self._held and not self._skipping:
+            self._region(b"".join(self._held), records)
+        self._release()
+        self._skipping = False
+        self.consumed = 0
+        return records
+
+    def state(self) -> dict[str, Any]:
+        """Whether `consumed` lies in an entry that was too long."""
+        return {"skipping": True} if self._skipping else {}
+
+    def _resume(self, data: bytes | memoryview) -> bytes:
+        """What follows the entry that was too long, if its end is here."""
+        joined = b"".join((*self._held, data))
+        self._release()
+        begin = self._boundary(joined, at_line_start=False)
+        if begin >= 0:
+            self._skipping = False
+            self.consumed += begin
+            return joined[begin:]
+        # The line that is not yet whole is looked at again, from its line break on.
+        keep = max(0, joined.rfind(b"\n"))
+        if keep == 0 and not joined.startswith(b"\n"):
+            keep = len(joined)
+        if len(joined) - keep > self._max_entry_bytes:
+            keep = len(joined)
+        self.consumed += keep
+        self._held = [joined[keep:]]
+        self._held_bytes = len(joined) - keep
+        return b""
+
+    def _hold(self, data: bytes | memoryview) -> None:
+        if not data:
+            return
+        self._held.append(bytes(data))
+        self._held_bytes += len(data)
+        if self._held_bytes > self._max_entry_bytes:
+            self.unrecognised["too_long"] += 1
+            self._skipping = True
+            self._resume(b"")
+
+    def _flushable(self, held: bytes) -> int:
+        """How much of what is held can be taken for whole."""
+        whole = held.rfind(b"\n") + 1
+        last = self._last_entry(held[:whole])
+        match = self._prefix.pattern.match(held, last)
+        label = _label(held, match.end()) if match else None
+        if label is not None and _SQLSTATE.match(held, label[1]):
+            # log_error_verbosity is verbose: LOCATION is still to come.
+            located = any(
+                self._label_at(held, start) == "LOCATION"
+                for start in _line_starts(held, last, whole)
+            )
+            return whole if located else last
+        return whole
+
+    def _release(self) -> None:
+        self._held = []
+        self._held_bytes = 0
+
+    def _boundary(self, data: bytes | memoryview, *, at_line_start: bool) -> int:
+        """Where the first whole line begins that is another entry's, or -1."""
+        start = 0 if at_line_start else find(data, b"\n") + 1
+        if start == 0 and not at_line_start:
+            return -1
+        while (newline := find(data, b"\n", start)) >= 0:
+            if data[start] != _TAB and self._label_at(data, start) not in _LATER:
+                return start
+            start = newline + 1
+        return -1
+
+    def _last_entry(self, data: bytes | memoryview) -> int:
+        """Where the last entry that has a whole line begins."""
+        end = rfind(data, b"\n")
+        while end > 0:
+            start = rfind(data, b"\n", 0, end) + 1
+            if data[start] != _TAB and self._label_at(data, start) not in _LATER:
+                return start
+            end = start - 1
+        return 0
+
+    def _label_at(self, data: bytes | memoryview, start: int) -> str | None:
+        """The label of the line that begins here, if it is a worker's."""
+        match = self._prefix.pattern.match(data, start)
+        label = _label(data, match.end()) if match else None
+        return label[0] if label else None
+
+    def _region(self, data: bytes | memoryview, records: list[LogRecord]) -> None:
+        """Give each entry in these whole lines that has a marker."""
+        end = len(data)
+        self.consumed += end
+        hits = {marker: find(data, marker) for marker in self._markers}
+        hits = {marker: hit for marker, hit in hits.items() if hit >= 0}
+        while hits:
+            at = self._entry(data, min(hits.values()), records)
+            for marker, hit in list(hits.items()):
+                if hit < at:
+                    hit = find(data, marker, at, end) if at < end else -1
+                    if hit < 0:
+                        del hits[marker]
+                    else:
+                        hits[marker] = hit
+
+    def _entry(
+        self, data: bytes | memoryview, hit: int, records: list[LogRecord]
+    ) -> int:
+        """Give the entry around `hit`, if it can be a worker's; returns its end."""
+        start = rfind(data, b"\n", 0, hit) + 1
+        while start > 0 and (
+            data[start] == _TAB or self._label_at(data, start) in _LATER
+        ):
+            start = rfind(data, b"\n", 0, start - 1) + 1
+        match = self._prefix.pattern.match(data, start)
+        label = _label(data, match.end()) if match else None
+        if match is None or label is None or label[0] in _LATER:
+            return _text_end(data, hit) + 1
+        process = self._process(match)
+        parts: dict[str, bytes] = {}
+        name, begin = label
+        while True:
+            end = _text_end(data, begin)
+            parts.setdefault(name, bytes(data[begin:end]))
+            at = end + 1
+            later = self._prefix.pattern.match(data, at) if at < len(data) else None
+            found = _label(data, later.end()) if later else None
+            if later is None or found is None or found[0] not in _LATER:
+                break
+            if self._process(later) != process:
+                break
+            name, begin = found
+        record = self._record(match, label[0], parts)
+        if record is not None:
+            records.append(record)
+        return at
+
+    def _process(self, match: re.Match[bytes]) -> bytes:
+        """What the lines of one entry have in common."""
+        if self._prefix.has_process:
+            return b" ".join(_named(match, name) for name in ("pid", "session"))
+        # %l counts lines and %t may go on by a second within an entry.
+        varying = ["line"] if self._prefix.steady_time else ["line", "time"]
+        text, begin = match[0], match.start()
+        for start, end in sorted(
+            (match.span(name) for name in varying if name in self._prefix.names),
+            reverse=True,
+        ):
+            text = text[: start - begin] + text[end - begin :]
+        return text
+
+    def _record(
+        self, match: re.Match[bytes], severity: str, parts: dict[str, bytes]
+    ) -> LogRecord | None:
+        names = self._prefix.names
+        if "STATEMENT" in parts and "backend" not in names:
+            return None  # a worker has no statement: a client wrote this
+        message = _text(parts[severity])
+        sqlstate = _named(match, "sqlstate").decode() or None
+        if "LOCATION" in parts and (verbose := _SQLSTATE.match(parts[severity])):
+            sqlstate = verbose[1].decode()
+            message = message[verbose.end() :]
+        pid = _named(match, "pid")
+        return LogRecord(
+            timestamp=_named(match, "time").decode(),
+            pid=int(pid) if pid else None,
+            session_id=_named(match, "session").decode(),
+            line_num=int(_named(match, "line") or 0),
+            error_severity=severity,
+            message=message,
+            detail=_text(parts["DETAIL"]) if "DETAIL" in parts else None,
+            context=_text(parts["CONTEXT"]) if "CONTEXT" in parts else None,
+            state_code=sqlstate,
+            backend_type=_named(match, "backend").decode() or None,
+            session_start=_named(match, "start").decode() or None,
+        )
+
+
+def _named(match: re.Match[bytes], name: str) -> bytes:
+    return match[name] if name in match.re.groupindex else b""
+
+
+def _text(raw: bytes) -> str:
+    """The text as the server had it: the tab after each line break is the log's."""
+    return text_of(raw.replace(b"\n\t", b"\n"))
+
+
+def _text_end(data: bytes | memoryview, begin: int) -> int:
+    """Where the line break is that ends a text with its continuation lines."""
+    newline = find(data, b"\n", begin)
+    while 0 <= newline < len(data) - 1 and data[newline + 1] == _TAB:
+        newline = find(data, b"\n", newline + 1)
+    return len(data) if newline < 0 else newline
+
+
+def _line_starts(data: bytes, begin: int, end: int) -> Iterator[int]:
+    while 0 <= begin < end:
+        yield begin
+        begin = data.find(b"\n", begin) + 1 or end
+
+
+def _label(data: bytes | memoryview, start: int) -> tuple[str, int] | None:
+    """A line's severity or label in English, and where its text begins."""
+    window = bytes(data[start : start + _LABEL_BYTES])
+    colon = window.find(b":") + 1
+    for words, name in _known_labels().get(window[:colon], ()):
+        if window.startswith(words):
+            return name, start + len(words)
+    return None
+
+
+@cache
+def _known_labels() -> dict[bytes, tuple[tuple[bytes, str], ...]]:
+    """Every label up to its colon -> its whole text and its name."""
+    known: dict[bytes, list[tuple[bytes, str]]] = {}
+    words = {f"{word}:  ": name for word, name in severities().items()} | labels()
+    for text, name in words.items():
+        raw = text.encode()
+        known.setdefault(raw[: raw.find(b":") + 1], []).append((raw, name))
+    return {key: tuple(found) for key, found in known.items()}
