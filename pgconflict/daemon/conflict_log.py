@@ -1,0 +1,112 @@
+"""The daemon's connections to the conflict log."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import asyncpg
+
+from pgconflict import libpq
+from pgconflict.conflict_log.row_policy import policy_of
+from pgconflict.conflict_log.schema import newest_step
+from pgconflict.conflict_log.writer import ConflictLogWriter
+from pgconflict.errors import ConfigError, ConflictLogUnavailableError, PgConflictError
+
+if TYPE_CHECKING:
+    from pgconflict.config import Config
+    from pgconflict.conflict_log.entry import Node
+
+STATEMENT_S: Final = 60  # a batch of 10,000 rows through the stage, on a busy server
+LOCK_S: Final = 5
+
+
+async def connect(config: Config, job: str) -> asyncpg.Connection:
+    """A connection of `job` with time limits on everything.
+
+    Raises:
+        ConflictLogUnavailableError: it can't be reached, or lets us not in.
+        ConfigError: there is no conflict log, or not this version's.
+    """
+    try:
+        connection = await libpq.connect(
+            config.conflict_log.dsn,
+            seconds=config.limits.connect_timeout.total_seconds(),
+            answer_s=STATEMENT_S + 5,
+            application_name=f"pgconflict/{job}",
+            search_path="",
+            statement_timeout=str(STATEMENT_S * 1000),
+            lock_timeout=str(LOCK_S * 1000),
+            idle_in_transaction_session_timeout=str(STATEMENT_S * 1000),
+        )
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise ConflictLogUnavailableError(
+            f"the conflict log can't be reached: {str(error) or 'no answer in time'}",
+            hint="conflict_log.dsn names it; nothing is lost meanwhile: the server"
+            " logs are read on from where they were",
+        ) from error
+    try:
+        await _require_schema(connection)
+    except BaseException:
+        connection.terminate()
+        raise
+    return connection
+
+
+async def open_writer(config: Config, node: Node, job: str) -> ConflictLogWriter:
+    """A writer for the node, with the configuration's policy and retention.
+
+    Raises:
+        ConflictLogUnavailableError, ConfigError: see `connect`.
+    """
+    settings = config.conflict_log
+    connection = await connect(config, job)
+    try:
+        return await ConflictLogWriter.over(
+            connection,
+            node,
+            policy=policy_of(settings.row_data, settings.rules, _hash_key(config)),
+            retention=settings.retention,
+            destination=settings.destination,
+        )
+    except BaseException:
+        connection.terminate()
+        raise
+
+
+async def _require_schema(connection: asyncpg.Connection) -> None:
+    try:
+        step = await connection.fetchval("select pgconflict.version()")
+    except (asyncpg.UndefinedFunctionError, asyncpg.InvalidSchemaNameError):
+        step = None
+    except asyncpg.InsufficientPrivilegeError as error:
+        raise ConflictLogUnavailableError(
+            f"the conflict log: {error}",
+            hint="pgconflict init --writer ROLE prints what the daemon's role needs",
+        ) from error
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        raise ConflictLogUnavailableError(f"the conflict log: {error}") from error
+    if step == newest_step():
+        return
+    if step is None:
+        raise ConfigError(
+            "the database of conflict_log.dsn has no conflict log",
+            hint="pgconflict init makes it",
+        )
+    older = step < newest_step()
+    raise ConfigError(
+        f"the conflict log's schema is at step {step}; this pgconflict works with"
+        f" step {newest_step()}",
+        hint="pgconflict init upgrades it"
+        if older
+        else "upgrade pgconflict here to the version that made it",
+    )
+
+
+def _hash_key(config: Config) -> bytes:
+    path = config.conflict_log.hash_key_file
+    if path is None:
+        return b""
+    try:
+        return path.read_bytes().strip()
+    except OSError as error:
+        raise PgConflictError(f"conflict_log.hash_key_file: {error}") from error
