@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Literal, Protocol
 import msgspec
 
 from pgconflict.core.conflict import Kind
+from pgconflict.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from pgconflict.conflict_log.entry import Recorded
     from pgconflict.core.conflict import Conflict, LocalConflict, Values
@@ -264,13 +265,15 @@ def _names(column: str, named: str, *, key: bool) -> bool:
     return key and re.search(rf"\b{re.escape(named)}\b", column) is not None
 
 
-def policy_of(
-    row_data: RowData,
-    rules: Sequence[Rule],
-    read_hash_key: Callable[[], bytes],
-    digest_key: bytes,
-) -> RowPolicy:
-    """The policy of a configuration; the hash key is read only if a rule hashes."""
-    hashes = any(rule.action == "hash" for rule in rules)
-    key = read_hash_key() if hashes else b""
-    return RowPolicy(row_data, tuple(rules), key, digest_key)
+def policy_of(row_data: RowData, rules: Sequence[Rule], hash_key: bytes) -> RowPolicy:
+    """The policy of a configuration, without the conflict log's digest key.
+
+    Raises:
+        ConfigError: a rule hashes and there is no key to hash with.
+    """
+    if not hash_key and any(rule.action == "hash" for rule in rules):
+        raise ConfigError(
+            "conflict_log.rules: `action: hash` needs conflict_log.hash_key_file",
+            hint="openssl rand -hex 32 makes a key; whoever has it can test values",
+        )
+    return RowPolicy(row_data, tuple(rules), hash_key)

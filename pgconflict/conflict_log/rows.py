@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from pgconflict.conflict_log.tally import Tally
 from pgconflict.core.conflict import LocalConflict, Status
 from pgconflict.core.lsn import format_lsn
 
@@ -55,6 +58,13 @@ COLUMNS = (
     "line_num",
 )
 Row = tuple[object, ...]
+
+_COUNTED = itemgetter(
+    *map(
+        COLUMNS.index,
+        ("kind", "conflict_type", "severity", "subid", "subname", "remote_origin"),
+    )
+)
 
 LSN = COLUMNS.index("remote_commit_lsn")
 IDENTITY = COLUMNS.index("identity")
@@ -123,9 +133,16 @@ def row_of(node: Node, recorded: Recorded) -> Row:
     )
 
 
-def counted_as(row: Row) -> tuple[str, str, str]:
-    """The labels under which a row is counted: subscription, kind, type or ''."""
-    return (str(row[9] or ""), str(row[0]), str(row[1] or ""))
+def tally_of(rows: list[Row]) -> Tally:
+    """What these rows add when each of them is new."""
+    tally = Tally()
+    for key, number in Counter(map(_COUNTED, rows)).items():
+        kind, type_, severity, subid, subname, origin = key
+        tally.labels[subname or "", kind, type_ or ""] += number
+        if subid is not None:
+            failed = severity == "ERROR" and origin is not None
+            tally.count(subid, kind, type_ or "", number, failed=failed)
+    return tally
 
 
 def json_rows(rows: list[Row]) -> str:

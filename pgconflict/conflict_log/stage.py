@@ -7,20 +7,17 @@ counted, what is left is new. All in the caller's transaction.
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from pgconflict.conflict_log import rows as table
-from pgconflict.conflict_log.entry import Counted
+from pgconflict.conflict_log.tally import Tally
 from pgconflict.queries import query
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from datetime import datetime
 
     import asyncpg
 
-Labels = tuple[str, str, str]  # subscription, kind, conflict type or ''
 Bounds = tuple["datetime", "datetime"]
 
 
@@ -33,8 +30,11 @@ class Stage:
         self.native_waiting = False
         """Whether rows of PostgreSQL's own tables still lack their log entries."""
 
-    async def store(self, rows: list[table.Row], bounds: Bounds) -> Counted:
-        """Stores log entries; what was new. `bounds`: the days that can hold them."""
+    async def store(self, rows: list[table.Row], bounds: Bounds) -> tuple[Tally, Tally]:
+        """Stores log entries; the new conflicts, and the attempts with them.
+
+        `bounds`: the days that can hold them.
+        """
         connection = self._connection
         await self._fill(rows)
         await connection.execute(query("stage_drop_double"))
@@ -47,21 +47,20 @@ class Stage:
         if self.native_waiting:
             adopted = await connection.fetch(query("native_adopt"), *bounds)
         await connection.execute(query("stage_mark_fresh"), *bounds)
-        fresh = await connection.fetch(query("stage_insert"))
-        conflicts = labelled(fresh, "conflicts")
+        conflicts = Tally.of(await connection.fetch(query("stage_insert")))
         repeated = await connection.fetch(query("stage_attempts"), *bounds)
-        attempts = Counter(conflicts) + Counter(labelled(repeated, "attempts"))
-        attempts += Counter(labelled(adopted, "attempts"))
+        attempts = Tally.of([*repeated, *adopted])
+        attempts.add(conflicts)
         await connection.execute("delete from pg_temp.stage")
-        return Counted(conflicts=conflicts, attempts=dict(attempts))
+        return conflicts, attempts
 
-    async def store_native(self, rows: list[table.Row], bounds: Bounds) -> Counted:
+    async def store_native(self, rows: list[table.Row], bounds: Bounds) -> Tally:
         """Stores rows of PostgreSQL's own tables, or completes the rows there are."""
         await self._fill(rows)
         await self._connection.execute(query("native_merge"), *bounds)
         stored = await self._connection.fetch(query("native_insert"))
         await self._connection.execute("delete from pg_temp.stage")
-        return Counted(conflicts=labelled(stored, "conflicts"), attempts={})
+        return Tally.of(stored)
 
     async def _fill(self, rows: list[table.Row]) -> None:
         connection = self._connection
@@ -73,8 +72,3 @@ class Stage:
         await connection.copy_records_to_table(
             "stage", schema_name="pg_temp", columns=table.COLUMNS, records=rows
         )
-
-
-def labelled(rows: Sequence[asyncpg.Record], number: str) -> dict[Labels, int]:
-    """What a statement counted, by subscription, kind and type."""
-    return {(row["subname"], row["kind"], row["type"]): row[number] for row in rows}

@@ -32,14 +32,15 @@ from pgconflict.conflict_log.lsn_ranges import (
     window,
 )
 from pgconflict.conflict_log.row_policy import RowPolicy
-from pgconflict.conflict_log.stage import Labels, Stage, labelled
+from pgconflict.conflict_log.stage import Stage
 from pgconflict.conflict_log.stories import Stories
+from pgconflict.conflict_log.tally import Tally
 from pgconflict.core.lsn import parse_lsn
 from pgconflict.errors import ConflictLogUnavailableError
 from pgconflict.queries import query
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Mapping, Sequence
 
     from pgconflict.conflict_log.entry import Recorded
 
@@ -75,6 +76,7 @@ class ConflictLogWriter:
         self._days: set[date] = set()
         self._stories = Stories(connection, node)
         self._stage = Stage(connection)
+        self._recorded: Counter[tuple[int, str]] = Counter()
         # The copier of the server's own tables writes through the tail's writer.
         self._lock = asyncio.Lock()
 
@@ -109,6 +111,10 @@ class ConflictLogWriter:
                 low, high = parse_lsn(row["min_lsn"]), parse_lsn(row["max_lsn"])
                 writer._ranges.put(row["subid"], row["day"], low, high)
             await writer._stories.load()
+            for row in await connection.fetch(
+                query("recorded_entry_counts"), node.system_identifier
+            ):
+                writer._recorded[row["subid"], row["counter"]] = row["entries"]
             writer._stage.native_waiting = await connection.fetchval(
                 query("native_waiting"), node.system_identifier
             )
@@ -162,6 +168,11 @@ class ConflictLogWriter:
                 clean = [table.storable(entry) for entry in batch.entries]
                 return await self._write(batch, clean)
 
+    @property
+    def recorded(self) -> Mapping[tuple[int, str], int]:
+        """Entries recorded ever, by subscription and the server's counter of them."""
+        return self._recorded
+
     async def native_position(self, subid: int) -> int:
         """The finish LSN up to which the subscription's own table was copied."""
         async with _translated():
@@ -189,7 +200,7 @@ class ConflictLogWriter:
             widened = self._ranges.wider(ranges)
             async with self._connection.transaction():
                 bounds = window(days | elsewhere)
-                counted = await self._stage.store_native(rows, bounds)
+                stored = await self._stage.store_native(rows, bounds)
                 await self._widen(widened)
                 await self._connection.execute(
                     query("move_native_position"),
@@ -198,9 +209,9 @@ class ConflictLogWriter:
                     position,
                 )
             self._ranges.keep(widened)
-            if counted.conflicts:
+            if stored.labels:
                 self._stage.native_waiting = True
-            return counted
+            return Counted(conflicts=dict(stored.labels), attempts={})
 
     async def origin_moved(self, subid: int, remote_lsn: int, at: datetime) -> None:
         """Closes what had stopped a subscription that has applied `remote_lsn`."""
@@ -234,35 +245,46 @@ class ConflictLogWriter:
             len(days) == 1 and not elsewhere and not plan.streamed and not too_old
         )
         day = min(days) if surely_new else None
-        stored: Counter[Labels] = Counter()
+        stored = Tally()
         if day is not None and quiet and not widened and len(rows) <= FEW:
             stored = await self._write_few(batch, day, rows)
-            if stored.total() == len(rows):
+            self._recorded += stored.counters
+            if stored.labels.total() == len(rows):
                 self._stories.stored(plan)
-                return Counted(conflicts=dict(stored), attempts=dict(stored))
-        counted = None
+                return _counted(stored, stored)
+        conflicts, attempts = Tally(), Tally()
         async with self._connection.transaction():
             days |= await self._stories.tell_before(plan)
-            if day is not None and quiet:
-                counted = await self._copy(day, rows)
-            if counted is None and rows:
+            if rows and not (day is not None and quiet and await self._copy(day, rows)):
                 # Without its LSN a transaction may have rows on any day.
                 bounds = FOREVER if plan.streamed else window(days | elsewhere)
-                counted = await self._stage.store(rows, bounds)
+                conflicts, attempts = await self._stage.store(rows, bounds)
+            elif rows:
+                conflicts = attempts = table.tally_of(rows)
+            await self._note(attempts)
             await self._widen(widened)
             await self._stories.tell_after(batch, plan)
             if batch.position is not None:
                 await self._connection.execute(
                     query("move_position"), *self._position(batch.position)
                 )
+        self._recorded += attempts.counters
         self._stories.stored(plan)
         self._ranges.keep(widened)
-        if counted is None:
-            return Counted(conflicts=dict(stored), attempts=dict(stored))
-        return Counted(
-            conflicts=dict(stored + Counter(counted.conflicts)),
-            attempts=dict(stored + Counter(counted.attempts)),
-        )
+        attempts.add(stored)
+        if conflicts is not attempts:
+            conflicts.add(stored)
+        return _counted(conflicts, attempts)
+
+    async def _note(self, attempts: Tally) -> None:
+        if attempts.counters:
+            await self._connection.execute(
+                query("note_recorded"),
+                self._node.system_identifier,
+                [subid for subid, _ in attempts.counters],
+                [counter for _, counter in attempts.counters],
+                list(attempts.counters.values()),
+            )
 
     async def _make_partitions(self, days: set[date]) -> bool:
         """Makes the days that are missing; whether one is too old to have any."""
@@ -295,9 +317,7 @@ class ConflictLogWriter:
                 high,
             )
 
-    async def _write_few(
-        self, batch: Batch, day: date, rows: list[table.Row]
-    ) -> Counter[Labels]:
+    async def _write_few(self, batch: Batch, day: date, rows: list[table.Row]) -> Tally:
         """One statement; what it stored, which is less than all on a duplicate.
 
         What it did store stays: the stage, which then takes the whole batch, knows
@@ -309,10 +329,10 @@ class ConflictLogWriter:
         stored = await self._connection.fetch(
             _for_day("record_few", day), table.json_rows(rows), len(rows), *position
         )
-        return Counter(labelled(stored, "conflicts"))
+        return Tally.of(stored)
 
-    async def _copy(self, day: date, rows: list[table.Row]) -> Counted | None:
-        """COPY straight into the day; None, and nothing stored, on a duplicate."""
+    async def _copy(self, day: date, rows: list[table.Row]) -> bool:
+        """COPY straight into the day; False, and nothing stored, on a duplicate."""
         try:
             async with self._connection.transaction():
                 await self._connection.copy_records_to_table(
@@ -322,8 +342,8 @@ class ConflictLogWriter:
                     records=rows,
                 )
         except asyncpg.UniqueViolationError:
-            return None
-        return _all_new(rows)
+            return False
+        return True
 
     def _position(self, position: LogPosition) -> tuple[object, ...]:
         return (
@@ -338,9 +358,8 @@ class ConflictLogWriter:
         )
 
 
-def _all_new(rows: list[table.Row]) -> Counted:
-    number = dict(Counter(map(table.counted_as, rows)))
-    return Counted(conflicts=number, attempts=number)
+def _counted(conflicts: Tally, attempts: Tally) -> Counted:
+    return Counted(conflicts=dict(conflicts.labels), attempts=dict(attempts.labels))
 
 
 def _partition(day: date) -> str:

@@ -9,7 +9,8 @@
    and ($6::text is null
         or (c.relname = $6 and ($5::text is null or c.schemaname = $5))
         or (c.relname is null
-            and c.relation = coalesce($5::text || '.' || $6::text, $6::text)))
+            and (c.relation = coalesce($5::text || '.' || $6::text, $6::text)
+                 or ($5 is null and right(c.relation, length($6) + 1) = '.' || $6))))
    and ($7::text[] is null or c.conflict_type = any ($7))
    and ($8::text[] is null or c.kind = any ($8))
    -- Every status but this one is only that of what stopped apply.

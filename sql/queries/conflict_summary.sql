@@ -18,7 +18,8 @@ with counted as (
        and ($6::text is null
             or (h.relname = $6 and ($5::text is null or h.schemaname = $5))
             or (h.relname is null
-                and h.relation = coalesce($5::text || '.' || $6::text, $6::text)))
+                and (h.relation = coalesce($5::text || '.' || $6::text, $6::text)
+                     or ($5 is null and right(h.relation, length($6) + 1) = '.' || $6))))
        and ($7::text[] is null or h.conflict_type = any ($7))
        and ($8::text[] is null or h.kind = any ($8)))
 select case when grouping(bucket) = 0 then 0 when grouping(kind) = 0 then 1

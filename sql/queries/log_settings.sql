@@ -16,6 +16,10 @@ select (select system_identifier from pg_catalog.pg_control_system())
        max(setting) filter (where name = 'log_error_verbosity')
            as log_error_verbosity,
        max(setting) filter (where name = 'lc_messages') as lc_messages,
+       (select coalesce(array_agg(distinct substr(c.setting, 13)), '{}')
+          from pg_catalog.pg_db_role_setting d
+          cross join unnest(d.setconfig) as c(setting)
+         where c.setting like 'lc_messages=%') as more_lc_messages,
        max(setting) filter (where name = 'cluster_name') as cluster_name
   from pg_catalog.pg_settings
  where name in ('server_version', 'logging_collector', 'log_destination',

@@ -77,9 +77,11 @@ adopted as (
       from pairs p
       join pg_temp.stage s on s.ctid = p.row_id
      where c.conflict_id = p.conflict_id and c.first_logged_at = p.first_logged_at
-    returning c.subname, c.kind, c.conflict_type),
+    returning c.subid, c.subname, c.kind, c.conflict_type, c.severity,
+              c.remote_origin),
 gone as (
     delete from pg_temp.stage s using pairs p where s.ctid = p.row_id)
 select coalesce(subname, '') as subname, kind, coalesce(conflict_type, '') as type,
-       count(*) as attempts
-  from adopted group by 1, 2, 3
+       subid, severity = 'ERROR' and remote_origin is not null as failed,
+       count(*) as number
+  from adopted group by 1, 2, 3, 4, 5

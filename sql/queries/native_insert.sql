@@ -21,7 +21,8 @@ with stored as (
         identity, pid, session_id, line_num,
         row_number() over (partition by identity order by ctid), 0
       from pg_temp.stage
-    returning subname, kind, conflict_type)
+    returning subid, subname, kind, conflict_type, severity, remote_origin)
 select coalesce(subname, '') as subname, kind, coalesce(conflict_type, '') as type,
-       count(*) as conflicts
-  from stored group by 1, 2, 3
+       subid, severity = 'ERROR' and remote_origin is not null as failed,
+       count(*) as number
+  from stored group by 1, 2, 3, 4, 5

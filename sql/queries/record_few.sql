@@ -1,8 +1,9 @@
 -- Stores rows in their day and, only if none of them was there, moves the position:
 -- one round trip for the common case, one conflict at a time.
 -- $1: jsonb array of rows; $2: how many; $3..$10: the position, $3 null for none
--- returns: subscription, kind and type of the rows that were new, with how many
--- one row per subscription, kind and type
+-- returns: subscription, kind and type of the rows that were new, whether they failed
+--          apply, with how many
+-- one row per subscription, kind, type and failure
 -- privilege: INSERT on the day's partition, INSERT and UPDATE on log_position
 with stored as (
     insert into pgconflict.{day} (
@@ -33,7 +34,19 @@ with stored as (
     last_logged_at timestamptz, source text, status text, status_at timestamptz,
     identity bytea, pid integer, session_id text, line_num bigint)
     on conflict do nothing
-    returning subname, kind, conflict_type),
+    returning system_identifier, subid, subname, kind, conflict_type, severity,
+              remote_origin),
+noted as (
+    insert into pgconflict.recorded_entry_count as r (
+        system_identifier, subid, counter, entries)
+    select s.system_identifier, s.subid, n.counter, count(*)
+      from stored s
+     cross join lateral pgconflict.counters_of(
+               s.kind, s.conflict_type, s.severity, s.remote_origin) as n (counter)
+     where s.subid is not null
+     group by 1, 2, 3
+    on conflict (system_identifier, subid, counter) do update
+       set entries = r.entries + excluded.entries),
 moved as (
     insert into pgconflict.log_position as p (
         node, system_identifier, log_format, file_name, signature, signature_length,
@@ -47,5 +60,6 @@ moved as (
            byte_offset = excluded.byte_offset, state = excluded.state,
            updated_at = now())
 select coalesce(subname, '') as subname, kind, coalesce(conflict_type, '') as type,
-       count(*) as conflicts
-  from stored group by 1, 2, 3
+       subid, severity = 'ERROR' and remote_origin is not null as failed,
+       count(*) as number
+  from stored group by 1, 2, 3, 4, 5

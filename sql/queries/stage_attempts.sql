@@ -34,7 +34,9 @@ counted as (
        and coalesce(c.remote_commit_lsn, '0/0') = coalesce(s.remote_commit_lsn, '0/0')
        and c.identity = s.identity
        and c.place = s.place
-    returning c.subname, c.kind, c.conflict_type, s.attempts)
+    returning c.subid, c.subname, c.kind, c.conflict_type, c.severity, c.remote_origin,
+              s.attempts)
 select coalesce(subname, '') as subname, kind, coalesce(conflict_type, '') as type,
-       sum(attempts)::bigint as attempts
-  from counted group by 1, 2, 3
+       subid, severity = 'ERROR' and remote_origin is not null as failed,
+       sum(attempts)::bigint as number
+  from counted group by 1, 2, 3, 4, 5

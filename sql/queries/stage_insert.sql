@@ -20,7 +20,8 @@ with stored as (
     pid, session_id, line_num, place
       from pg_temp.stage where fresh
      order by first_logged_at, line_num
-    returning subname, kind, conflict_type)
+    returning subid, subname, kind, conflict_type, severity, remote_origin)
 select coalesce(subname, '') as subname, kind, coalesce(conflict_type, '') as type,
-       count(*) as conflicts
-  from stored group by 1, 2, 3
+       subid, severity = 'ERROR' and remote_origin is not null as failed,
+       count(*) as number
+  from stored group by 1, 2, 3, 4, 5
