@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections import Counter
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Literal, Self
@@ -35,12 +34,12 @@ from pgconflict.conflict_log.row_policy import RowPolicy
 from pgconflict.conflict_log.stage import Stage
 from pgconflict.conflict_log.stories import Stories
 from pgconflict.conflict_log.tally import Tally
+from pgconflict.conflict_log.unavailable import translated
 from pgconflict.core.lsn import parse_lsn
-from pgconflict.errors import ConflictLogUnavailableError
 from pgconflict.queries import query
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from pgconflict.conflict_log.entry import Recorded
 
@@ -100,7 +99,7 @@ class ConflictLogWriter:
             destination: Rows, JSON lines on standard output, or both.
         """
         policy = policy or RowPolicy()
-        async with _translated():
+        async with translated():
             if not policy.keeps_everything:
                 key = await connection.fetchval("select key from pgconflict.digest_key")
                 policy = replace(policy, digest_key=key)
@@ -125,7 +124,7 @@ class ConflictLogWriter:
 
         The lock ends with the connection, so a daemon that dies frees its nodes.
         """
-        async with _translated():
+        async with translated():
             return bool(
                 await self._connection.fetchval(
                     "select pg_catalog.pg_try_advisory_lock($1,"
@@ -137,7 +136,7 @@ class ConflictLogWriter:
 
     async def position(self) -> LogPosition | None:
         """Where reading the node's log goes on; None before the first time."""
-        async with _translated():
+        async with translated():
             row = await self._connection.fetchrow(
                 query("log_position"), self._node.name, self._node.system_identifier
             )
@@ -158,7 +157,7 @@ class ConflictLogWriter:
         Returns:
             What was new: conflicts, and attempts (new conflicts included).
         """
-        async with self._lock, _translated():
+        async with self._lock, translated():
             try:
                 return await self._write(batch, batch.entries)
             except (
@@ -175,7 +174,7 @@ class ConflictLogWriter:
 
     async def native_position(self, subid: int) -> int:
         """The finish LSN up to which the subscription's own table was copied."""
-        async with _translated():
+        async with translated():
             rows = await self._connection.fetch(
                 query("native_position"), self._node.system_identifier
             )
@@ -190,7 +189,7 @@ class ConflictLogWriter:
         A row of which the log entry is recorded completes it; another becomes a row
         of its own with no attempt, which its log entry takes over if it comes.
         """
-        async with self._lock, _translated():
+        async with self._lock, translated():
             entries = [self._policy.applied(entry) for entry in entries]
             rows = [table.row_of(self._node, entry) for entry in entries]
             days = {entry.conflict.log_time.astimezone(UTC).date() for entry in entries}
@@ -215,7 +214,7 @@ class ConflictLogWriter:
 
     async def origin_moved(self, subid: int, remote_lsn: int, at: datetime) -> None:
         """Closes what had stopped a subscription that has applied `remote_lsn`."""
-        async with self._lock, _translated():
+        async with self._lock, translated():
             await self._stories.origin_moved(subid, remote_lsn, at)
 
     async def close(self) -> None:
@@ -369,15 +368,3 @@ def _partition(day: date) -> str:
 def _for_day(name: str, day: date) -> str:
     identifier = sql.Identifier(_partition(day))
     return sql.SQL(query(name)).format(day=identifier).as_string(None)
-
-
-@asynccontextmanager
-async def _translated() -> AsyncIterator[None]:
-    try:
-        yield
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as e:
-        raise ConflictLogUnavailableError(
-            f"the conflict log did not answer: {type(e).__name__}: {e}".rstrip(": "),
-            hint="nothing is lost: the server logs are read on from where they were"
-            " once it answers",
-        ) from e

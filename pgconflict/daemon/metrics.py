@@ -74,6 +74,18 @@ class Metrics:
             " server counts them",
             (*SUBSCRIPTION, "kind"),
         )
+        self.unaccounted_conflicts = self._gauge(
+            "unaccounted_conflicts",
+            "Conflicts that the server counted and nobody recorded (negative: the"
+            " reverse); 0 means complete",
+            BY_TYPE,
+        )
+        self.unaccounted_apply_errors = self._gauge(
+            "unaccounted_apply_errors",
+            "Apply errors that the server counted and nobody recorded (negative: the"
+            " reverse); 0 means complete",
+            SUBSCRIPTION,
+        )
         self.stalled = self._gauge(
             "stalled", "1 while a conflict or error stops apply", SUBSCRIPTION
         )
@@ -153,6 +165,8 @@ class Metrics:
             self.server_conflicts,
             self.apply_errors,
             self.sync_errors,
+            self.unaccounted_conflicts,
+            self.unaccounted_apply_errors,
             self.stalled,
             self.subscription_enabled,
             self.subscription_worker_up,

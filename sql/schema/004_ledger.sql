@@ -34,6 +34,7 @@ create table pgconflict.ledger (
     counter text not null,
     began_at timestamptz not null,
     checked_at timestamptz not null,
+    stats_reset timestamptz,
     ended_at timestamptz,
     ended_by text,
     base bigint not null,
