@@ -71,6 +71,8 @@ _COUNTED = itemgetter(
 
 LSN = COLUMNS.index("remote_commit_lsn")
 IDENTITY = COLUMNS.index("identity")
+LOCALS = COLUMNS.index("local_conflicts")
+OBJECTS = (COLUMNS.index("replica_identity"), COLUMNS.index("remote_tuple"))
 
 _encode = msgspec.json.Encoder().encode
 
@@ -133,13 +135,21 @@ def json_rows(rows: list[Row]) -> str:
     ).decode()
 
 
-def _as_text(row: Row) -> dict[str, str | None]:
+def _as_text(row: Row) -> dict[str, object]:
     """The columns whose JSON is not what PostgreSQL reads."""
-    identity, lsn = row[IDENTITY], row[LSN]
+    identity, lsn, locals_ = row[IDENTITY], row[LSN], row[LOCALS]
     assert isinstance(identity, bytes)  # noqa: S101 - COLUMNS says so
+    assert isinstance(locals_, list | tuple)  # noqa: S101 - the same
     return {
         "identity": "\\x" + identity.hex(),
         "remote_commit_lsn": format_lsn(lsn) if isinstance(lsn, int) else None,
+        # JSON already: encoded once more they would be strings.
+        "local_conflicts": [msgspec.Raw(local) for local in locals_],
+        **{
+            COLUMNS[place]: msgspec.Raw(text)
+            for place in OBJECTS
+            if isinstance(text := row[place], str)
+        },
     }
 
 

@@ -140,6 +140,10 @@ def grants(reader: str | None, writer: str | None) -> list[str]:
     if reader is not None:
         name = sql.Identifier(reader).as_string(None)
         statements.append(f"REVOKE ALL ON pgconflict.digest_key FROM {name};")
+        # Who follows new conflicts looks at their numbers first.
+        statements.append(
+            f"GRANT SELECT ON SEQUENCE pgconflict.conflict_id_seq TO {name};"
+        )
     if writer is not None:
         name = sql.Identifier(writer).as_string(None)
         statements += [

@@ -76,6 +76,9 @@ class ConflictLogWriter:
         self._stories = Stories(connection, node)
         self._stage = Stage(connection)
         self._recorded: Counter[tuple[int, str]] = Counter()
+        self.caught_up_at = float("-inf")
+        """When the node's log was last recorded to its end, by time.monotonic(); set
+        by who reads it."""
         # The copier of the server's own tables writes through the tail's writer.
         self._lock = asyncio.Lock()
 
@@ -168,6 +171,11 @@ class ConflictLogWriter:
                 return await self._write(batch, clean)
 
     @property
+    def node(self) -> Node:
+        """Whose log is recorded."""
+        return self._node
+
+    @property
     def recorded(self) -> Mapping[tuple[int, str], int]:
         """Entries recorded ever, by subscription and the server's counter of them."""
         return self._recorded
@@ -216,6 +224,13 @@ class ConflictLogWriter:
         """Closes what had stopped a subscription that has applied `remote_lsn`."""
         async with self._lock, translated():
             await self._stories.origin_moved(subid, remote_lsn, at)
+
+    async def worker_survived(self, subid: int, at: datetime) -> None:
+        """Closes what stopped the subscription in a transaction of unknown LSN."""
+        async with self._lock, translated():
+            await self._connection.execute(
+                query("story_survived"), self._node.system_identifier, subid, at
+            )
 
     async def close(self) -> None:
         """Ends the connection; quick even when the server does not answer."""

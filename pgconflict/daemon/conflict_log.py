@@ -65,7 +65,7 @@ async def open_writer(config: Config, node: Node, job: str) -> ConflictLogWriter
             connection,
             node,
             policy=policy_of(settings.row_data, settings.rules, _hash_key(config)),
-            retention=settings.retention,
+            retention=settings.retention or None,
             destination=settings.destination,
         )
     except BaseException:

@@ -34,6 +34,10 @@ class Health:
         """The job can't do its work now; not ready until it has passed again."""
         self._passed.pop(job, None)
 
+    def expected(self) -> list[str]:
+        """Jobs that must finish passes, in order."""
+        return sorted(dict(self._limits))
+
     def late(self) -> list[str]:
         """Jobs that did not finish a pass in time, in order; none when all is well."""
         now = time.monotonic()

@@ -37,7 +37,7 @@ NOT_READY_PAUSE_S: Final = 60.0
 """Between two looks at what a person must mend."""
 
 PULSE_S: Final = 120.0
-"""A job that neither passed nor failed for so long hangs: see `Job.hangs`."""
+"""A job that neither passed nor failed for so long, or for its own time, hangs."""
 
 
 @dataclass(slots=True)
@@ -88,7 +88,7 @@ class Job:
     @property
     def hangs(self) -> bool:
         """Whether nothing was heard of it for so long that it must be stuck."""
-        return time.monotonic() - self._pulse > PULSE_S
+        return time.monotonic() - self._pulse > max(PULSE_S, self.within_s)
 
     async def keep(self, work: Callable[[], Awaitable[None]]) -> None:
         """Do the work for ever, again after each foreseen failure.

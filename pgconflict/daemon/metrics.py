@@ -10,10 +10,17 @@ from __future__ import annotations
 import platform
 from typing import TYPE_CHECKING, Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    disable_created_metrics,
+)
 
 from pgconflict import __version__
 from pgconflict.core.conflict import ConflictType, Kind
+from pgconflict.daemon.health_metrics import JobsLate
+from pgconflict.daemon.node_metrics import NodeMetrics
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,6 +37,8 @@ class Metrics:
     """The registry and its metrics; attributes are the names without the prefix."""
 
     def __init__(self) -> None:
+        # One more series for each counter, with nothing that `increase()` needs.
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # theirs has none
         self.registry = CollectorRegistry()
         info = self._gauge(
             "build_info",
@@ -121,6 +130,8 @@ class Metrics:
         self.write_failures = self._counter(
             "write_failures", "Times the conflict log could not be written", ()
         )
+        self.nodes = NodeMetrics(self.registry)
+        self.jobs_late = JobsLate(self.registry)
 
     def counted(self, node: str, counted: Counted) -> None:
         """Counts what a batch added; comes after its commit."""

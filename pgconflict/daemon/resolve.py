@@ -1,4 +1,4 @@
-"""An entry of the log with what the node's catalogs add to it. No I/O.
+"""Entries of the log with what the node's catalogs add to them.
 
 A row is taken apart only with columns that were the table's when the entry was
 written; where that is not sure, or more than one way fits, the text stays whole.
@@ -9,19 +9,22 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from pgconflict.conflict_log.entry import Resolution
+from pgconflict.conflict_log.entry import Recorded, Resolution
 from pgconflict.core.conflict import LocalConflict
 from pgconflict.core.row_text import split_key, split_values
 from pgconflict.core.type_shapes import can_be_text_null, shape_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from pgconflict.core.conflict import Conflict, Values
-    from pgconflict.server.catalog import Subscription, Table
+    from pgconflict.server.catalog import Catalog, Subscription, Table, TableKey
 
 # The log's times are cut to milliseconds, the catalog's are not.
 _CUT_OFF: Final = timedelta(milliseconds=1)
+
+_TABLES_KEPT: Final = 10_000
 
 _SHOWN_BYTES: Final = 64
 """A longer value of a row is cut, and marked."""
@@ -69,6 +72,53 @@ def resolve(
         if cut
         else (),
     )
+
+
+class Resolver:
+    """Resolutions of one node's entries, batch by batch."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        # A table stays the same object while the catalog says the same about it.
+        self._rows: dict[TableKey, TableRows] = {}
+
+    async def recorded(self, conflicts: Sequence[Conflict]) -> list[Recorded]:
+        """Return the entries with what the catalogs say about each.
+
+        Raises:
+            NodeUnavailableError: the node did not answer.
+        """
+        keys = [self._key(conflict) for conflict in conflicts]
+        wanted = {key for key in keys if key is not None}
+        await self._catalog.know({subid for subid, _ in wanted})
+        tables = await self._catalog.tables(wanted)
+        if len(self._rows) > _TABLES_KEPT:
+            self._rows.clear()
+        for key, table in tables.items():
+            if table is None:
+                self._rows.pop(key, None)
+            elif key not in self._rows or self._rows[key].table is not table:
+                self._rows[key] = TableRows(table)
+        return [
+            Recorded(
+                conflict=conflict,
+                resolution=resolve(
+                    conflict,
+                    self._catalog.subscription(conflict.subid, conflict.subname),
+                    None if key is None else self._rows.get(key),
+                ),
+            )
+            for conflict, key in zip(conflicts, keys, strict=True)
+        ]
+
+    def _key(self, conflict: Conflict) -> TableKey | None:
+        if conflict.relation is None:
+            return None
+        subid = conflict.subid
+        if subid is None:
+            named = self._catalog.subscription(None, conflict.subname)
+            subid = named.subid if named else None
+        return None if subid is None else (subid, conflict.relation)
 
 
 class TableRows:

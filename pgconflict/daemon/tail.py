@@ -1,53 +1,30 @@
-"""Follows one node's server log into the conflict log.
+"""The job `tail`: one node's server log into the conflict log.
 
-Read, recognise, resolve, write rows and position in one transaction, count. Nothing
-is kept in between: where a step fails the position has not moved, and everything is
-read again.
+Opens what that takes, waits until no other daemon follows the node, and follows.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
-from collections import Counter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from pgconflict.conflict_log.connect import connect_log
-from pgconflict.conflict_log.entry import Batch, LogPosition, Recorded
 from pgconflict.conflict_log.entry import Node as LoggedNode
-from pgconflict.conflict_log.writer import ConflictLogWriter
-from pgconflict.core.conflict import Conflict, FinishLsn, StoryEvent
-from pgconflict.core.recogniser import Recogniser
+from pgconflict.daemon.conflict_log import open_writer
+from pgconflict.daemon.follow import Following, read_position
 from pgconflict.daemon.resolve import Resolver
-from pgconflict.errors import ConflictLogUnavailableError
 from pgconflict.server.catalog import Catalog
-from pgconflict.server.log_follower import Bytes, FilePosition
-from pgconflict.server.log_reader import LogReader, ReadPosition
+from pgconflict.server.log_reader import LogReader
 from pgconflict.server.log_settings import LogSettings
 from pgconflict.server.session import NodeSession
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from pgconflict.config import Config, Node
-    from pgconflict.core.conflict import Entry
+    from pgconflict.conflict_log.writer import ConflictLogWriter
     from pgconflict.daemon.job import Job
 
 CLAIM_S: Final = 3.0
 """Between two tries to take the node over from another daemon."""
-
-REFRESH_S: Final = 5.0
-"""Between two looks at the server's settings, and at how much is unread."""
-
-POSITION_S: Final = 5.0
-"""A position is stored so long after the last one when there was nothing to store
-with it: that much of a quiet log is read again after a crash."""
-
-PAUSE_S: Final = 0.02
-"""The server writes an entry at once: what has no end after that has none to come."""
-
-IDLE_S: Final = 1.0
 
 
 class Tail:
@@ -75,35 +52,30 @@ class Tail:
             stack.push_async_callback(session.close)
             row = await session.row("log_settings")
             settings = LogSettings.from_row(self._node.name, row)
-            writer = await self._writer(settings.system_identifier)
+            logged = LoggedNode(
+                name=self._node.name, system_identifier=settings.system_identifier
+            )
+            writer = await open_writer(self._config, logged, "tail")
             stack.push_async_callback(self._let_go, writer)
             await self._claim(writer)
             position = await writer.position()
             reader = await LogReader.open(
-                self._node, session, settings, _read_position(position)
+                self._node, session, settings, read_position(position)
             )
             stack.callback(reader.close)
             catalog = Catalog(self._node, limits, session, settings.database)
             stack.push_async_callback(catalog.close)
             await catalog.look()
             self.writer = writer
-            follow = _Following(self._job, reader, session, writer, catalog)
-            await follow.run(position, limits.max_entry_bytes)
-
-    async def _writer(self, system_identifier: int) -> ConflictLogWriter:
-        settings = self._config.conflict_log
-        connection = await connect_log(settings, self._config.limits, job="tail")
-        try:
-            return await ConflictLogWriter.over(
-                connection,
-                LoggedNode(name=self._node.name, system_identifier=system_identifier),
-                policy=policy_of(settings),
-                retention=settings.retention or None,
-                destination=settings.destination,
+            following = Following(
+                self._job,
+                reader=reader,
+                session=session,
+                writer=writer,
+                resolver=Resolver(catalog),
+                limits=limits,
             )
-        except BaseException:
-            connection.terminate()
-            raise
+            await following.run(position)
 
     async def _let_go(self, writer: ConflictLogWriter) -> None:
         self.writer = None

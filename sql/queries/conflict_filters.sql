@@ -2,6 +2,7 @@
 -- part of other statements. A null asks for nothing and is folded away when planned.
 -- $1 since, $2 until, $3 nodes, $4 subscriptions, $5 schema, $6 table, $7 types,
 -- $8 kinds, $9 statuses, $10 keys as the server prints them, $11 the key as jsonb
+-- privilege: SELECT on conflict_log
 ($1::timestamptz is null or c.first_logged_at >= $1)
    and ($2::timestamptz is null or c.first_logged_at < $2)
    and ($3::text[] is null or c.node = any ($3))

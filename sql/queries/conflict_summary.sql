@@ -26,8 +26,9 @@ select case when grouping(bucket) = 0 then 0 when grouping(kind) = 0 then 1
             when grouping(node) = 0 then 2 when grouping(relation) = 0 then 3
             else 4 end as level,
        bucket, kind, conflict_type, node, subname, schemaname, relname, relation,
-       sum(conflicts)::bigint as conflicts, sum(attempts)::bigint as attempts,
-       sum(stalled)::bigint as stalled
+       coalesce(sum(conflicts), 0)::bigint as conflicts,
+       coalesce(sum(attempts), 0)::bigint as attempts,
+       coalesce(sum(stalled), 0)::bigint as stalled
   from counted
  group by grouping sets (
     (bucket), (kind, conflict_type), (node, subname), (schemaname, relname, relation), ())

@@ -3,6 +3,7 @@
 -- every staged entry with the whole day; and a plan made for a day just begun would be
 -- kept when the day is full.
 -- returns: nothing; until the end of the transaction
+-- privilege: none
 select pg_catalog.set_config(name, value, true)
   from (values ('enable_bitmapscan', 'off'), ('enable_hashjoin', 'off'),
                ('enable_material', 'off'), ('enable_memoize', 'off'),

@@ -1,0 +1,253 @@
+"""Follows a server log: read, recognise, resolve, write, count.
+
+Rows and position are written in one transaction, and counted after it. Nothing is
+kept in between: where a step fails the position has not moved, and everything since
+is read again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Final
+
+from pgconflict.conflict_log.entry import Batch, LogPosition
+from pgconflict.core.conflict import Conflict, FinishLsn, StoryEvent
+from pgconflict.core.recogniser import Recogniser
+from pgconflict.errors import ConflictLogUnavailableError
+from pgconflict.server.log_follower import Bytes, FilePosition
+from pgconflict.server.log_reader import ReadPosition
+from pgconflict.server.log_settings import LogSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pgconflict.config import Limits
+    from pgconflict.conflict_log.writer import ConflictLogWriter
+    from pgconflict.core.conflict import Entry
+    from pgconflict.daemon.job import Job
+    from pgconflict.daemon.resolve import Resolver
+    from pgconflict.server.log_reader import LogReader
+    from pgconflict.server.session import NodeSession
+
+REFRESH_S: Final = 5.0
+"""Between two looks at the server's settings, and at how much is unread."""
+
+POSITION_S: Final = 5.0
+"""A position is stored so long after the last one when there was nothing to store
+with it: that much of a quiet log is read again after a crash."""
+
+PAUSE_S: Final = 0.02
+"""The server writes an entry at once: what has no end after that, has one."""
+
+IDLE_S: Final = 1.0
+
+
+class Following:
+    """One claim of a node: from the stored position on, until something fails."""
+
+    def __init__(
+        self,
+        job: Job,
+        *,
+        reader: LogReader,
+        session: NodeSession,
+        writer: ConflictLogWriter,
+        resolver: Resolver,
+        limits: Limits,
+    ) -> None:
+        self._job = job
+        self._metrics = job.metrics
+        self._reader = reader
+        self._session = session
+        self._writer = writer
+        self._resolver = resolver
+        self._max_entry_bytes = limits.max_entry_bytes
+        self._recogniser: Recogniser
+        self._read_with: tuple[str, str, str]
+        self._unrecognised: Counter[str] = Counter()
+        self._stored_offset = -1
+        self._writing: asyncio.Task[None] | None = None
+        self._stored_at = time.monotonic()
+        self._refreshed_at = float("-inf")
+        self._data_at = 0.0
+        self._flushed = True
+
+    async def run(self, position: LogPosition | None) -> None:
+        """Follow from the position on; the reader was opened at it."""
+        state = position.state.get("recogniser") if position else None
+        self._begin_recognising(state if isinstance(state, dict) else {})
+        try:
+            await self._follow()
+        finally:
+            if self._writing is not None:
+                self._writing.cancel()
+                await asyncio.gather(self._writing, return_exceptions=True)
+
+    async def _follow(self) -> None:
+        while True:
+            event = await self._reader.next(self._offset)
+            self._job.passed()
+            if isinstance(event, Bytes):
+                self._metrics.log_read_bytes.labels(self._job.node).inc(len(event.data))
+                self._data_at = time.monotonic()
+                self._flushed = False
+                await self._record(self._recogniser.feed(event.data))
+            elif event is not None:
+                await self._next_file()
+            else:
+                await self._quiet()
+            if time.monotonic() - self._refreshed_at >= REFRESH_S:
+                await self._refresh()
+
+    @property
+    def _offset(self) -> int:
+        """Up to where the present file was made use of."""
+        return self._reader.begin + self._recogniser.consumed
+
+    def _begin_recognising(self, state: dict[str, Any]) -> None:
+        settings = self._reader.settings
+        self._read_with = self._lines()
+        self._unrecognised.clear()
+        self._recogniser = Recogniser(
+            self._reader.log_format,
+            log_line_prefix=settings.line_prefix,
+            log_timezone=settings.timezone,
+            languages=settings.languages,
+            state=state,
+            max_entry_bytes=self._max_entry_bytes,
+        )
+
+    def _lines(self) -> tuple[str, str, str]:
+        settings = self._reader.settings
+        return self._reader.log_format, settings.line_prefix, settings.timezone
+
+    async def _next_file(self) -> None:
+        entries = self._recogniser.end_of_file()
+        self._count_unrecognised()
+        if self._lines() != self._read_with:
+            # The workers seen are the same, however their lines look now.
+            self._begin_recognising(self._recogniser.state())
+        self._flushed = True
+        await self._record(entries, store_position=True)
+
+    async def _quiet(self) -> None:
+        """Nothing new: finish what has no end, or wait."""
+        await self._written()
+        if not self._flushed:
+            if time.monotonic() - self._data_at < PAUSE_S:
+                await self._reader.wait(PAUSE_S)
+                return
+            self._flushed = True
+            await self._record(self._recogniser.flush())
+            return
+        self._writer.caught_up_at = time.monotonic()
+        position = self._position()
+        if position and self._offset != self._stored_offset and self._position_due:
+            await self._write(Batch(position=position))
+        await self._reader.wait(IDLE_S)
+
+    @property
+    def _position_due(self) -> bool:
+        return time.monotonic() - self._stored_at >= POSITION_S
+
+    async def _record(
+        self, entries: Sequence[Entry], *, store_position: bool = False
+    ) -> None:
+        conflicts = [entry for entry in entries if isinstance(entry, Conflict)]
+        finish_lsns = [entry for entry in entries if isinstance(entry, FinishLsn)]
+        events = [entry for entry in entries if isinstance(entry, StoryEvent)]
+        if conflicts or finish_lsns or events or store_position or self._position_due:
+            recorded = await self._resolver.recorded(conflicts) if conflicts else []
+            batch = Batch(
+                entries=recorded,
+                finish_lsns=finish_lsns,
+                events=events,
+                position=self._position(),
+            )
+            await self._written()
+            # The next bytes are read while the conflict log stores these.
+            self._writing = asyncio.create_task(self._write(batch))
+
+    async def _written(self) -> None:
+        """Wait until the last batch is stored."""
+        writing, self._writing = self._writing, None
+        if writing is not None:
+            await writing
+
+    async def _write(self, batch: Batch) -> None:
+        try:
+            counted = await self._writer.write(batch)
+        except ConflictLogUnavailableError:
+            self._metrics.write_failures.inc()
+            raise
+        self._metrics.counted(self._job.node, counted)
+        if batch.position is not None:
+            self._stored_offset = batch.position.byte_offset
+        self._stored_at = time.monotonic()
+
+    def _position(self) -> LogPosition | None:
+        position = self._reader.position(self._offset)
+        if position is None:
+            return None
+        file = position.file
+        return LogPosition(
+            log_format=position.log_format,
+            file_name=file.file_name,
+            signature=file.signature,
+            signature_length=file.signature_length,
+            byte_offset=file.byte_offset,
+            state={
+                "recogniser": self._recogniser.state(),
+                "place": position.place,
+                "log_filename": position.log_filename,
+                "done_before": position.done_before,
+            },
+        )
+
+    async def _refresh(self) -> None:
+        self._refreshed_at = time.monotonic()
+        node = self._job.node
+        row = await self._session.row("log_settings")
+        await self._reader.refresh(LogSettings.from_row(node, row), self._offset)
+        unread = await self._reader.unread_bytes()
+        self._metrics.log_unread_bytes.labels(node).set(unread)
+        self._count_unrecognised()
+        self._count_gaps()
+
+    def _count_unrecognised(self) -> None:
+        now = self._recogniser.unrecognised
+        for reason, number in (now - self._unrecognised).items():
+            self._metrics.unrecognised_records.labels(self._job.node, reason).inc(
+                number
+            )
+        self._unrecognised = now
+
+    def _count_gaps(self) -> None:
+        for reason, number in self._reader.gaps.items():
+            self._metrics.log_gaps.labels(self._job.node, reason).inc(number)
+            self._job.log.warning(
+                "a part of the server log was gone before it was read (%s)", reason
+            )
+        self._reader.gaps.clear()
+
+
+def read_position(position: LogPosition | None) -> ReadPosition | None:
+    """Return where a reader starts that goes on from a stored position."""
+    if position is None:
+        return None
+    state = position.state
+    done_before = state.get("done_before")
+    return ReadPosition(
+        log_format=position.log_format,
+        place=str(state.get("place", "")),
+        log_filename=str(state.get("log_filename", "")),
+        done_before=done_before if isinstance(done_before, int) else 0,
+        file=FilePosition(
+            file_name=position.file_name,
+            signature=position.signature,
+            signature_length=position.signature_length,
+            byte_offset=position.byte_offset,
+        ),
+    )
