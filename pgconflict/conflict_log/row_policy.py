@@ -115,6 +115,14 @@ class RowPolicy:
             ),
         )
 
+    def values(
+        self, schema: str | None, table: str | None, values: Values | None, *, key: bool
+    ) -> Values | None:
+        """The values of one row, or of its key, as they may be stored."""
+        if self.keeps_everything:
+            return values
+        return _Treatment(self, schema, table).values(values, key=key)
+
     def _identity(self, identity: bytes) -> bytes:
         return blake2b(identity, digest_size=16, key=self.digest_key[:64]).digest()
 

@@ -180,6 +180,20 @@ class ConflictLogWriter:
         """Entries recorded ever, by subscription and the server's counter of them."""
         return self._recorded
 
+    async def logged_between(
+        self, low: datetime, high: datetime
+    ) -> Counter[tuple[datetime, bytes]]:
+        """How many entries are recorded, by second of logging and identity stored."""
+        async with self._lock, translated():
+            rows = await self._connection.fetch(
+                query("logged_between"), self._node.system_identifier, low, high
+            )
+        return Counter({(r["second"], r["identity"]): r["entries"] for r in rows})
+
+    def stored_identity(self, recorded: Recorded) -> bytes:
+        """The identity under which an entry is stored: the policy may change it."""
+        return self._policy.applied(recorded).conflict.identity
+
     async def native_position(self, subid: int) -> int:
         """The finish LSN up to which the subscription's own table was copied."""
         async with translated():

@@ -22,7 +22,8 @@ select c.system_identifier, pg_catalog.current_database()::text as database,
            'pg_catalog.pg_show_replication_origin_status()', 'execute')
        and pg_catalog.has_table_privilege(
            'pg_catalog.pg_replication_origin_status', 'select') as origins,
-       pg_catalog.current_setting('wal_retrieve_retry_interval') as retry_interval
+       (select g.setting::bigint from pg_catalog.pg_settings g
+         where g.name = 'wal_retrieve_retry_interval') as retry_ms
   from pg_catalog.pg_control_system() c
  cross join pg_catalog.pg_stat_wal w
  cross join pg_catalog.pg_roles r

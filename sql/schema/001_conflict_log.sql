@@ -236,6 +236,7 @@ begin
     execute pg_catalog.format(
         'create index on pgconflict.%I (system_identifier, subid) where stalls',
         log_name);
+    perform pgconflict.prepare_day(log_name);
     -- A longer retention may bring back a day of which rows were kept.
     execute pg_catalog.format(
         'with kept as (delete from pgconflict.conflict_log_kept'
@@ -304,6 +305,9 @@ begin
         execute pg_catalog.format(
             'drop table if exists pgconflict.%I',
             'conflict_attempt_' || pg_catalog.right(name, 8));
+        delete from pgconflict.conflict_hour
+         where hour >= dropped::pg_catalog.timestamp at time zone 'UTC'
+           and hour < (dropped + 1)::pg_catalog.timestamp at time zone 'UTC';
         insert into pgconflict.conflict_log select * from pg_temp.kept;
         delete from pgconflict.lsn_range r
          where r.day = dropped
@@ -316,6 +320,9 @@ begin
     delete from pgconflict.conflict_log_kept
      where first_logged_at < drop_partitions.before::pg_catalog.timestamp at time zone 'UTC'
        and not (stalls and (status in ('open', 'disabled') or acknowledged_at is null));
+    delete from pgconflict.conflict_hour
+     where hour < drop_partitions.before::pg_catalog.timestamp at time zone 'UTC'
+       and conflicts = 0;
     delete from pgconflict.conflict_attempt_kept
      where logged_at < drop_partitions.before::pg_catalog.timestamp at time zone 'UTC';
 end

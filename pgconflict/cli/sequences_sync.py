@@ -1,0 +1,503 @@
+"""`pgconflict sequences sync --from A --to B`: the plan, and with --apply the proof."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import nullcontext
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from pgconflict.cli import output
+from pgconflict.cli.output import Column
+from pgconflict.cli.sequences_access import (
+    DENIED,
+    FINDINGS,
+    add_choice,
+    choice_of,
+    conflict_log,
+    configured,
+    count_or_time,
+    databases_of,
+    node_of,
+    opened,
+    position_of,
+    say,
+    storing,
+    watch,
+)
+from pgconflict.cli.sequences_proof import (
+    print_proof,
+    print_stored,
+    proof_document,
+    stored_values,
+)
+from pgconflict.config.values import duration
+from pgconflict.conflict_log import sequence_syncs
+from pgconflict.conflict_log.sequence_syncs import Ending, Run
+from pgconflict.core.sequence import SequenceName
+from pgconflict.core.sequence_plan import Obstacle, Plan, Policy
+from pgconflict.errors import PgConflictError, UsageError
+from pgconflict.server.sequence_advance import Applied, Patience
+from pgconflict.server.sequence_cutover import (
+    CutoverError,
+    Waited,
+    Writing,
+    links,
+    wait_applied,
+    writing,
+)
+from pgconflict.server.sequence_sync import (
+    Done,
+    Look,
+    Request,
+    look,
+    move_and_prove,
+    refuse_same,
+)
+
+if TYPE_CHECKING:
+    import argparse
+
+    import psycopg
+
+    from pgconflict.config import Config
+    from pgconflict.core.sequence_proof import Proof
+    from pgconflict.server.sequences import SequenceNode
+
+_COLUMNS = (
+    Column("sequence"),
+    Column("source", "right"),
+    Column("target", "right"),
+    Column("to", "right"),
+    Column("reason"),
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Take two nodes and what is asked for."""
+    parser.add_argument("--from", dest="source", metavar="NODE", help="the source")
+    parser.add_argument("--to", dest="target", metavar="NODE", help="the target")
+    parser.add_argument(
+        "--apply", action="store_true", help="do it; without it nothing is changed"
+    )
+    add_choice(parser)
+    _add_policy(parser)
+    _add_cutover(parser)
+    group = parser.add_argument_group("proof")
+    group.add_argument(
+        "--no-store",
+        action="store_true",
+        help="print the proof only, do not keep it in the conflict log database",
+    )
+    group.add_argument(
+        "--proof",
+        nargs="?",
+        const="last",
+        metavar="ID",
+        help="print what is kept of a run, or of the last one, and do nothing else",
+    )
+
+
+def _add_policy(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("how far")
+    group.add_argument(
+        "--margin",
+        type=_option(count_or_time),
+        default=0,
+        metavar="COUNT|TIME",
+        help="be so many of the source's values ahead, or what it gives out in such a"
+        " time (60s): its rate is measured",
+    )
+    group.add_argument(
+        "--sample",
+        type=_option(duration),
+        default=timedelta(seconds=3),
+        metavar="TIME",
+        help="how long the rate is measured; default: 3s",
+    )
+    group.add_argument(
+        "--check-columns",
+        action="store_true",
+        help="be beyond the values in the target's columns too",
+    )
+    group.add_argument(
+        "--allow-backwards",
+        action="append",
+        default=[],
+        metavar="SCHEMA.NAME",
+        help="set this one to the source's value even if that is back; may be repeated",
+    )
+    group.add_argument(
+        "--with-definition",
+        action="store_true",
+        help="give the target the source's definition where they differ",
+    )
+    group.add_argument(
+        "--create-missing",
+        action="store_true",
+        help="create sequences that the target lacks",
+    )
+    group.add_argument(
+        "--lock-timeout",
+        type=_option(duration),
+        default=None,
+        metavar="TIME",
+        help="longest wait for one sequence's lock, behind which others wait;"
+        " default: sequences.lock_timeout of the configuration",
+    )
+    group.add_argument(
+        "--patience",
+        type=_option(duration),
+        default=timedelta(seconds=30),
+        metavar="TIME",
+        help="how long sequences that stay locked are tried again; default: 30s",
+    )
+
+
+def _add_cutover(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("switchover and major upgrade")
+    group.add_argument(
+        "--cutover",
+        action="store_true",
+        help="first wait until the target has applied all of the source's WAL",
+    )
+    group.add_argument(
+        "--require-read-only",
+        action="store_true",
+        help="with --cutover: refuse unless the source takes no more writes",
+    )
+    group.add_argument(
+        "--timeout",
+        type=_option(duration),
+        default=timedelta(seconds=60),
+        metavar="TIME",
+        help="with --cutover: how long to wait for the target; default: 60s",
+    )
+
+
+def _option(parse: Any) -> Any:
+    """Make a ValueError's words those of the usage error."""
+
+    def parsed(text: str) -> Any:
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise UsageError(f"{output.visible(text)}: {error}") from None
+
+    return parsed
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the plan, or do it and print the proof.
+
+    0: proved, or only planned; 3: something is not as asked; 77: not permitted.
+    """
+    config = configured(arguments)
+    if arguments.proof:
+        return _print_kept(config, arguments)
+    if not arguments.source or not arguments.target:
+        raise UsageError("--from NODE and --to NODE are needed")
+    if arguments.source == arguments.target:
+        raise UsageError("--from and --to are the same node")
+    if arguments.require_read_only and not arguments.cutover:
+        raise UsageError("--require-read-only belongs to --cutover")
+    codes = []
+    for database in databases_of(arguments):
+        codes.append(asyncio.run(_Sync(config, arguments, database).run()))
+    return max(codes)
+
+
+def _print_kept(config: Config, arguments: argparse.Namespace) -> int:
+    if arguments.proof != "last" and not arguments.proof.isdigit():
+        raise UsageError(f"--proof {output.visible(arguments.proof)}: not a number")
+    sync_id = None if arguments.proof == "last" else int(arguments.proof)
+    with conflict_log(config) as connection, storing():
+        stored = sequence_syncs.stored(connection, sync_id)
+        if stored is None:
+            raise UsageError("there is no such run in the conflict log")
+        values = sequence_syncs.values(connection, stored.sync_id)
+    print_stored(stored, values, as_json=arguments.json)
+    return 0
+
+
+def _request(arguments: argparse.Namespace) -> Request:
+    margin = arguments.margin
+    count = margin if isinstance(margin, int) else 0
+    names = frozenset(map(_qualified, arguments.allow_backwards))
+    return Request(
+        choice=choice_of(arguments),
+        policy=Policy(
+            margin=count,
+            allow_backwards=names,
+            with_definition=arguments.with_definition,
+            create_missing=arguments.create_missing,
+        ),
+        margin_s=margin.total_seconds() if isinstance(margin, timedelta) else None,
+        sample_s=arguments.sample.total_seconds(),
+        check_columns=arguments.check_columns,
+    )
+
+
+def _qualified(text: str) -> SequenceName:
+    schema, dot, name = text.partition(".")
+    if not dot or not name:
+        raise UsageError(f"--allow-backwards {output.visible(text)}: not SCHEMA.NAME")
+    return SequenceName(schema, name)
+
+
+class _Sync:
+    """One database, from the first look to the proof."""
+
+    def __init__(
+        self, config: Config, arguments: argparse.Namespace, database: str | None
+    ) -> None:
+        self._config = config
+        self._arguments = arguments
+        self._database = database
+        self._request = _request(arguments)
+        self._seen: list[str] = []
+        self._waited: Waited | None = None
+
+    async def run(self) -> int:
+        config, arguments = self._config, self._arguments
+        source_node = node_of(config, arguments.source)
+        target_node = node_of(config, arguments.target)
+        source = await opened(source_node, config, arguments, self._database)
+        async with source:
+            target = await opened(
+                target_node,
+                config,
+                arguments,
+                self._database,
+                read_only=not arguments.apply,
+            )
+            async with target:
+                await refuse_same(source, target)
+                return await self._synchronise(source, target)
+
+    async def _synchronise(self, source: SequenceNode, target: SequenceNode) -> int:
+        await self._say_native(source, target)
+        if self._arguments.cutover:
+            await self._wait(source, target)
+        seen = await look(source, target, self._request)
+        if not self._arguments.json:
+            _print_plan(seen)
+        say(_summary(seen.plan))
+        if not self._arguments.apply:
+            return self._planned(seen, target)
+        if self._arguments.no_store:
+            return await self._apply(source, target, seen, None)
+        with conflict_log(self._config) as connection:
+            return await self._apply(source, target, seen, connection)
+
+    async def _say_native(self, source: SequenceNode, target: SequenceNode) -> None:
+        native = [link for link in await links(source, target) if link.sequences]
+        for link in native:
+            say(
+                f"subscription {link.subscription} of node {target.name} has"
+                f" {output.plural(link.sequences, 'sequence')} that PostgreSQL copies at"
+                " ALTER SUBSCRIPTION ... REFRESH SEQUENCES, and only then, also"
+                " backwards: do not run that after this"
+            )
+
+    async def _wait(self, source: SequenceNode, target: SequenceNode) -> None:
+        found = await writing(source)
+        self._note_writers(source, found)
+        if self._arguments.require_read_only and not found.stopped:
+            raise CutoverError(
+                f"node {source.name} still takes writes: {'; '.join(found.texts())}",
+                hint="ALTER SYSTEM SET default_transaction_read_only = on; SELECT"
+                " pg_reload_conf(); then end the sessions that write",
+            )
+        seconds = self._arguments.timeout.total_seconds()
+        self._waited = await wait_applied(source, target, seconds, say)
+        self._seen.append(f"waited {self._waited.seconds:.1f} s for the target")
+
+    def _note_writers(self, source: SequenceNode, found: Writing) -> None:
+        for text in found.texts():
+            note = f"node {source.name} may still write: {text}"
+            if note not in self._seen:
+                self._seen.append(note)
+                say(note)
+
+    def _planned(self, seen: Look, target: SequenceNode) -> int:
+        if self._arguments.json:
+            output.print_json(_plan_document(seen, target.database))
+        say("nothing was changed: --apply does it")
+        if any(one.obstacle is Obstacle.UNREADABLE for one in seen.plan.blocked):
+            return DENIED
+        if self._arguments.cutover and seen.plan.advances:
+            return FINDINGS
+        return FINDINGS if seen.plan.blocked else 0
+
+    async def _apply(
+        self,
+        source: SequenceNode,
+        target: SequenceNode,
+        seen: Look,
+        connection: psycopg.Connection[Any] | None,
+    ) -> int:
+        store = storing if connection is not None else nullcontext
+        sync_id = None
+        if connection is not None:
+            with store():
+                sync_id = sequence_syncs.begin(connection, self._run(target))
+        try:
+            done = await self._move(source, target, seen)
+        except PgConflictError:
+            if connection is not None and sync_id is not None:
+                with store():
+                    ending = Ending(outcome="failed", seen=self._seen)
+                    sequence_syncs.end(connection, sync_id, ending)
+            raise
+        ending = self._ending(done)
+        if connection is not None and sync_id is not None:
+            with store():
+                values = stored_values(done.proof, target.name)
+                sequence_syncs.end(connection, sync_id, ending, values)
+        if self._arguments.json:
+            document = _plan_document(seen, target.database)
+            output.print_json(document | proof_document(done.proof, ending, sync_id))
+        else:
+            print_proof(done.proof, ending, sync_id)
+        if done.proof.unreadable:
+            return DENIED
+        return 0 if ending.outcome == "proved" else FINDINGS
+
+    def _run(self, target: SequenceNode) -> Run:
+        arguments = self._arguments
+        margin = arguments.margin
+        return Run(
+            kind="cutover" if arguments.cutover else "sync",
+            source_node=arguments.source,
+            target_nodes=[target.name],
+            database=target.database,
+            options={
+                "schema": arguments.schema,
+                "name": arguments.name,
+                "margin": margin if isinstance(margin, int) else str(margin),
+                "check_columns": arguments.check_columns,
+                "allow_backwards": arguments.allow_backwards,
+                "with_definition": arguments.with_definition,
+                "create_missing": arguments.create_missing,
+                "require_read_only": arguments.require_read_only,
+            },
+            node_role=target.first.info.user,
+        )
+
+    async def _move(
+        self, source: SequenceNode, target: SequenceNode, seen: Look
+    ) -> Done:
+        lock = self._arguments.lock_timeout or self._config.sequences.lock_timeout
+        patience = Patience(lock=lock, total=self._arguments.patience)
+        done = await move_and_prove(source, target, seen, patience, watch=watch)
+        if self._arguments.cutover:
+            self._note_writers(source, await writing(source))
+            for name in _still_moving(seen, done.proof):
+                text = f"{name} gave out values on node {source.name} meanwhile"
+                self._seen.append(text)
+                say(text)
+        return done
+
+    def _ending(self, done: Done) -> Ending:
+        proof, applied = done.proof, done.applied
+        proved = not proof.doubts and not proof.blocked
+        if self._arguments.cutover and _still_moving(done.look, proof):
+            proved = False
+        return Ending(
+            outcome="proved" if proved else "not_proved",
+            moved=proof.moved,
+            unchanged=len(proof.lines) - proof.moved - len(proof.blocked),
+            blocked=len(proof.blocked),
+            doubts=len(proof.doubts),
+            source_lsn=self._waited.goal if self._waited else None,
+            applied_lsn=self._waited.applied if self._waited else None,
+            longest_lock_s=_longest(applied),
+            seen=self._seen,
+        )
+
+
+def _longest(applied: Applied) -> float | None:
+    return applied.longest_lock_s if applied.results else None
+
+
+def _still_moving(seen: Look, proof: Proof) -> list[SequenceName]:
+    """Return what the source gave out while its sequences were synchronised."""
+    return [
+        line.name
+        for line in proof.lines
+        if line.source is not None
+        and (before := seen.sources.get(line.name)) is not None
+        and (before.last_value, before.is_called)
+        != (line.source.last_value, line.source.is_called)
+    ]
+
+
+def _print_plan(seen: Look) -> None:
+    rows: list[tuple[object, ...]] = []
+    for one in seen.plan.advances:
+        reason = str(one.reason) + (f" ({one.note})" if one.note else "")
+        now = None if one.create else position_of(one.target)
+        rows.append(
+            (
+                str(one.name),
+                position_of(one.source),
+                now,
+                position_of(one.planned),
+                reason,
+            )
+        )
+    for blocked in seen.plan.blocked:
+        rows.append(
+            (
+                str(blocked.name),
+                position_of(seen.sources.get(blocked.name)),
+                position_of(seen.targets.get(blocked.name)),
+                None,
+                f"left alone: {blocked.obstacle}: {blocked.detail}",
+            )
+        )
+    if rows:
+        output.print_table(_COLUMNS, rows)
+
+
+def _summary(plan: Plan) -> str:
+    text = (
+        f"{output.plural(len(plan.advances), 'sequence')} to move,"
+        f" {len(plan.blocked)} left alone, {plan.unchanged} as they should be"
+    )
+    return text + (f", {len(plan.extra)} only on the target" if plan.extra else "")
+
+
+def _plan_document(seen: Look, database: str) -> dict[str, Any]:
+    plan = seen.plan
+    return {
+        "database": database,
+        "plan": [
+            {
+                "schemaname": one.name.schemaname,
+                "sequencename": one.name.sequencename,
+                "source_last_value": one.source.last_value,
+                "source_is_called": one.source.is_called,
+                "old_last_value": None if one.create else one.target.last_value,
+                "old_is_called": None if one.create else one.target.is_called,
+                "last_value": one.last_value,
+                "is_called": one.is_called,
+                "column_value": one.column_value,
+                "reason": str(one.reason),
+                "note": one.note,
+            }
+            for one in plan.advances
+        ],
+        "left_alone": [
+            {
+                "schemaname": one.name.schemaname,
+                "sequencename": one.name.sequencename,
+                "obstacle": str(one.obstacle),
+                "detail": one.detail,
+            }
+            for one in plan.blocked
+        ],
+        "unchanged": plan.unchanged,
+        "only_on_target": [str(name) for name in plan.extra],
+    }

@@ -1,0 +1,43 @@
+-- $1, $2: schema and table
+-- returns: what reading its rows by key depends on; times are null where the server
+--          does not know them any more
+-- one row if there is such a table; privilege: none
+select c.oid as relid,
+       pg_catalog.row_security_active(c.oid) as hides_rows,
+       a.names, a.types, a.generated, a.readable,
+       i.keys,
+       case when x.tracked then pg_catalog.pg_xact_commit_timestamp(c.xmin) end
+           as changed_at,
+       greatest(s.last_vacuum, s.last_autovacuum) as vacuumed_at,
+       exists (select from pg_catalog.pg_stat_progress_vacuum v
+                where v.relid = c.oid
+                  and v.datname = pg_catalog.current_database()) as vacuums_now
+  from pg_catalog.pg_class c
+  join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+  left join pg_catalog.pg_stat_all_tables s on s.relid = c.oid
+  cross join lateral (
+      select pg_catalog.current_setting('track_commit_timestamp') = 'on' as tracked) x
+  cross join lateral (
+      select array_agg(a.attname::text order by a.attnum) as names,
+             array_agg(pg_catalog.format_type(a.atttypid, a.atttypmod)
+                       order by a.attnum) as types,
+             array_agg(a.attgenerated <> '' order by a.attnum) as generated,
+             array_agg(pg_catalog.has_column_privilege(c.oid, a.attnum, 'SELECT')
+                       order by a.attnum) as readable
+        from pg_catalog.pg_attribute a
+       where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped) a
+  cross join lateral (
+      -- The columns of each index that finds at most one row, the identity's first.
+      select array_agg(k.columns order by i.indisreplident desc, i.indisprimary desc,
+                                          i.indexrelid) as keys
+        from pg_catalog.pg_index i
+        cross join lateral (
+            select pg_catalog.jsonb_agg(a.attname::text order by k.place)::text
+                       as columns
+              from unnest(i.indkey) with ordinality as k (attnum, place)
+              join pg_catalog.pg_attribute a
+                on a.attrelid = i.indrelid and a.attnum = k.attnum
+             where k.place <= i.indnkeyatts) k
+       where i.indrelid = c.oid and i.indisunique and i.indisvalid
+         and i.indexprs is null and i.indpred is null) i
+ where n.nspname = $1::name and c.relname = $2::name and c.relkind in ('r', 'p')

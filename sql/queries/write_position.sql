@@ -1,0 +1,9 @@
+-- returns: where the next WAL record of the server will begin, as a number; its clock
+-- one row; privilege: none
+select case when at % block in (24, 40) then at - at % block else at end as position,
+       pg_catalog.clock_timestamp() as clock
+  from (select pg_catalog.pg_wal_lsn_diff(
+                   pg_catalog.pg_current_wal_insert_lsn(), '0/0')::bigint as at,
+               -- After a full page the position is past the next one's header, where
+               -- nothing may be confirmed for long: its begin is the same place.
+               pg_catalog.current_setting('wal_block_size')::bigint as block) p
