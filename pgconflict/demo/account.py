@@ -46,6 +46,24 @@ def server_account() -> Account | None:
     raise LookupError(f"root can't run PostgreSQL, and there is none of {ACCOUNTS}")
 
 
+_copies: list[Path] = []
+
+
+def copies() -> list[Path]:
+    """Return the folders of copied programs that are removed when we end."""
+    return _copies[:]
+
+
+def keep_copies() -> None:
+    """Leave the copied programs where they are; somebody else removes them."""
+    _copies.clear()
+
+
+def _remove_copies() -> None:
+    for top in _copies:
+        shutil.rmtree(top, ignore_errors=True)
+
+
 @cache
 def programs_for(bin_dir: Path, account: Account | None) -> Path:
     """Return a folder of the same programs that `account` can run.
@@ -64,7 +82,9 @@ def programs_for(bin_dir: Path, account: Account | None) -> Path:
     if account is None:
         raise OSError(f"{bin_dir}/postgres does not run: {refusal}")
     top = Path(tempfile.mkdtemp(prefix="pgconflict-programs-"))
-    atexit.register(shutil.rmtree, top, ignore_errors=True)
+    if not _copies:
+        atexit.register(_remove_copies)
+    _copies.append(top)
     copied_bin_dir = _copied(bin_dir, top)
     for path in [top, *top.rglob("*")]:
         if not path.is_symlink():

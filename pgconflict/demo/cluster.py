@@ -333,6 +333,13 @@ class Cluster:
             raise ClusterError(f"server {self.name} is down: nothing to reload")
         self._server.send_signal(signal.SIGHUP)
 
+    def detach(self) -> None:
+        """Let the server outlive this process; who stops it then removes its files."""
+        if self._watcher is not None:
+            self._watcher.kill()
+            self._watcher.communicate()
+            self._watcher = None
+
     def destroy(self) -> None:
         """Stop the server at once and remove every file of it."""
         try:
@@ -358,10 +365,7 @@ class Cluster:
     def _forget(self) -> None:
         if self._server is not None:
             self._server.poll()
-        if self._watcher is not None:
-            self._watcher.kill()
-            self._watcher.communicate()
-            self._watcher = None
+        self.detach()
 
     def _said(self) -> str:
         """Return the last lines of what the server wrote anywhere."""

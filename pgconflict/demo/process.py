@@ -65,15 +65,15 @@ def socket_directory(account: Account | None) -> Path:
     return directory
 
 
-def watcher(pid: int) -> subprocess.Popen[bytes]:
-    """Start a process that stops the server `pid` when this process is gone.
+def watcher(pid: int, signal_name: str = "QUIT") -> subprocess.Popen[bytes]:
+    """Start a process that signals the process `pid` when this process is gone.
 
     Its standard input is a pipe from us, which the kernel closes at our end,
     whatever the end was.  PR_SET_PDEATHSIG would follow the thread that started
     the server, not the process.
     """
     return subprocess.Popen(
-        ["/bin/sh", "-c", f"read -r _; kill -QUIT {pid}"],
+        ["/bin/sh", "-c", f"read -r _; kill -{signal_name} {pid}"],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -96,9 +96,18 @@ def children(pid: int) -> list[int]:
 
 def alive(pid: int) -> bool:
     """Whether the process runs; one that has ended and awaits its parent does not."""
+    return started_at(pid) is not None
+
+
+def started_at(pid: int) -> int | None:
+    """Return when the process started, in ticks since boot; None if it has ended.
+
+    With the id it names the process for good: ids come round again.
+    """
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
     except OSError:
-        return False
+        return None
+    fields = stat.rpartition(")")[2].split()
     # A dead process whose new parent has not yet asked for it holds no memory.
-    return stat.rpartition(")")[2].split()[0] != "Z"
+    return None if fields[0] == "Z" else int(fields[19])
