@@ -55,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--log-timezone",
         metavar="ZONE",
-        help="the server's setting, for times in a zone other than UTC and numeric ones",
+        help="the server's setting, for times in a named zone other than UTC",
     )
     parser.add_argument(
         "--fail-on-conflict",

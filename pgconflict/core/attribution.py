@@ -47,7 +47,7 @@ def attribute(
 def _session(said: Said, clock: LogClock) -> str:
     """The server's session id, if the prefix shows the start of the process."""
     record = said.record
-    start = clock.read(record.session_start) if record.session_start else None
+    start = clock.read(record.process_start) if record.process_start else None
     if start is None or record.pid is None:
         return ""
     return f"{int(start.timestamp()):x}.{record.pid:x}"

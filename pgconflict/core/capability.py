@@ -55,6 +55,24 @@ class Capability:
     retain_dead_tuples: bool
     """update_deleted can be told from update_missing."""
 
+    skip_by_owner: bool
+    """The owner may skip a transaction; before, superusers only."""
+
+    upgraded_with_slots: bool
+    """pg_upgrade from it keeps logical slots and the state of subscriptions."""
+
+    not_null_inherited: bool
+    """A child table has the NOT NULL constraints of its parents, or is refused."""
+
+    statistics_upgraded: bool
+    """pg_upgrade to it keeps the planner's statistics."""
+
+    checksums_by_default: bool
+    """initdb makes a cluster with data checksums unless told otherwise."""
+
+    origins_setting: str
+    """The setting that limits how many replication origins are in use."""
+
 
 CAPABILITIES: Final = {
     15: Capability(
@@ -68,6 +86,12 @@ CAPABILITIES: Final = {
         sequence_data_function=False,
         current_logfile_for_monitor=False,
         retain_dead_tuples=False,
+        skip_by_owner=False,
+        upgraded_with_slots=False,
+        not_null_inherited=False,
+        statistics_upgraded=False,
+        checksums_by_default=False,
+        origins_setting="max_replication_slots",
     ),
     16: Capability(
         major=16,
@@ -80,6 +104,12 @@ CAPABILITIES: Final = {
         sequence_data_function=False,
         current_logfile_for_monitor=False,
         retain_dead_tuples=False,
+        skip_by_owner=True,
+        upgraded_with_slots=False,
+        not_null_inherited=False,
+        statistics_upgraded=False,
+        checksums_by_default=False,
+        origins_setting="max_replication_slots",
     ),
     17: Capability(
         major=17,
@@ -92,6 +122,12 @@ CAPABILITIES: Final = {
         sequence_data_function=False,
         current_logfile_for_monitor=True,
         retain_dead_tuples=False,
+        skip_by_owner=True,
+        upgraded_with_slots=True,
+        not_null_inherited=False,
+        statistics_upgraded=False,
+        checksums_by_default=False,
+        origins_setting="max_replication_slots",
     ),
     18: Capability(
         major=18,
@@ -104,6 +140,12 @@ CAPABILITIES: Final = {
         sequence_data_function=True,
         current_logfile_for_monitor=True,
         retain_dead_tuples=False,
+        skip_by_owner=True,
+        upgraded_with_slots=True,
+        not_null_inherited=True,
+        statistics_upgraded=True,
+        checksums_by_default=True,
+        origins_setting="max_active_replication_origins",
     ),
     19: Capability(
         major=19,
@@ -116,6 +158,12 @@ CAPABILITIES: Final = {
         sequence_data_function=True,
         current_logfile_for_monitor=True,
         retain_dead_tuples=True,
+        skip_by_owner=True,
+        upgraded_with_slots=True,
+        not_null_inherited=True,
+        statistics_upgraded=True,
+        checksums_by_default=True,
+        origins_setting="max_active_replication_origins",
     ),
 }
 

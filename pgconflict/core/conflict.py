@@ -76,13 +76,16 @@ class LocalConflict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Fal
     tuple_text: str | None = None
 
 
-class Conflict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class Conflict(msgspec.Struct, frozen=True, gc=False):
     """One log entry about a conflict or apply error, as one attempt logged it.
 
     Two entries with equal `identity` are the same conflict (the contract's rule,
     without the place among equals, which only the conflict log can count). Two with
     equal `session_id` and `line_num` are the same entry, whatever file or format
     they were read from; (`log_time`, `pid`) helps where stderr has neither.
+
+    Fields are given by name, but for `quick`, which makes 250,000 a second: each
+    name costs it 25 ns.
     """
 
     kind: Kind
@@ -131,8 +134,32 @@ def identity_of(
     it. For entries without a remote transaction the caller puts the UTC day in
     `key`, so that one outage is one row a day and not one row for ever.
     """
-    parts = (kind, origin, str(remote_xid), conflict_type, relation, key)
-    joined = "\0".join(parts).encode("utf-8", "surrogatepass")
+    begin = identity_begin(
+        kind=kind,
+        origin=origin,
+        remote_xid=remote_xid,
+        conflict_type=conflict_type,
+        relation=relation,
+    )
+    return identity_with(begin, key)
+
+
+def identity_begin(
+    *,
+    kind: str,
+    origin: str,
+    remote_xid: int | None,
+    conflict_type: str,
+    relation: str,
+) -> bytes:
+    """What the identities of a transaction's entries have in common but the key."""
+    parts = (kind, origin, str(remote_xid), conflict_type, relation, "")
+    return "\0".join(parts).encode("utf-8", "surrogatepass")
+
+
+def identity_with(begin: bytes, key: str) -> bytes:
+    """The identity, 16 bytes, from `identity_begin` and the key."""
+    joined = begin + key.encode("utf-8", "surrogatepass")
     return blake2b(joined, digest_size=16).digest()
 
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from stringzilla import find, rfind
 
-from pgconflict.core.server_log import MARKER, LogRecord, text_of
+from pgconflict.core.server_log import MARKER, SUCCESS, LogRecord, text_of
 
 _TIMESTAMP: Final = rb"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} [^,\"\n]{1,64},"
 _LINE_START: Final = re.compile(_TIMESTAMP)
@@ -186,14 +186,14 @@ def _record(entry: re.Match[bytes]) -> LogRecord | None:
         message=message or "",
         detail=detail,
         context=context,
-        state_code=state,
+        state_code=None if state == SUCCESS else state,
         backend_type=backend,
     )
 
 
 def _settled(data: bytes | memoryview) -> int:
     """Where the last entry that is known to be whole ends; data begins with one."""
-    newline = rfind(data, b"\n")
+    newline: int = rfind(data, b"\n")
     if newline < 0:
         return 0
     last = max(0, _last_start(data, 0, len(data)))
@@ -204,6 +204,7 @@ def _settled(data: bytes | memoryview) -> int:
 
 def _last_start(data: bytes | memoryview, begin: int, end: int) -> int:
     """The last certain beginning of an entry after `begin` and before `end`, or -1."""
+    newline: int
     while (newline := rfind(data, b"\n", begin, end)) >= 0:
         if _LINE_START.match(data, newline + 1) and _begins(data, newline + 1):
             return newline + 1
@@ -215,7 +216,7 @@ def _next_start(data: bytes | memoryview, begin: int, end: int) -> int:
     """The first certain beginning of an entry in a line after `begin`, or -1."""
     for match in _NEXT_START.finditer(data, begin, end):
         if _begins(data, match.end()):
-            return match.end()
+            return int(match.end())
     return -1
 
 

@@ -8,12 +8,14 @@ Source: errdetail_apply_conflict(), conflict.c, 18 and 19.
 
 from __future__ import annotations
 
-import itertools
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pgconflict.core.conflict import LocalConflict
+from pgconflict.core.detail_parts import certain_parts
+from pgconflict.core.log_time import iso_time
+from pgconflict.core.quick_detail import Detail, quick_detail
 from pgconflict.core.translation import english_key, wordings
-from pgconflict.core.wording import ENGLISH, Sentence, Style, Wording
+from pgconflict.core.wording import Sentence, Wording, english
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,21 +33,10 @@ _LOGGED_PARTS: Final = {
 }
 
 
-class Detail(NamedTuple):
-    """What DETAIL says; `key` is what tells two conflicts of one transaction apart."""
-
-    index_names: tuple[str, ...] = ()
-    replica_identity_full: bool | None = None
-    replica_identity_text: str | None = None
-    remote_tuple_text: str | None = None
-    local_conflicts: tuple[LocalConflict, ...] = ()
-    key: str = ""
-
-
 class _Change(NamedTuple):
     """Who changed the local row, and what follows in the text."""
 
-    index: str | None
+    index_name: str | None
     xid: int | None
     time: str | None
     origin: str | None
@@ -60,10 +51,18 @@ class _Change(NamedTuple):
             commit_ts=iso_time(self.time) if self.time else None,
             origin=self.origin,
             origin_kind=self.sentence.origin_kind,
-            index=self.index,
+            index=self.index_name,
             key_text=key_text,
             tuple_text=tuple_text,
         )
+
+
+class _Block(NamedTuple):
+    """What is said of one violated index."""
+
+    change: _Change
+    values: str
+    parts: dict[str, str]
 
 
 def split_detail(
@@ -75,12 +74,20 @@ def split_detail(
 
     `operation` is the remote message type. A part is None if the server did not show
     it or if more than one reading is possible. `key` is made of what the server shows
-    of keys: the replica identity, and each index with its key; where those cannot be
+    of keys: the replica identity, or each index with its key; where those cannot be
     told from other values, of all values. It is the same at every attempt, as long
     as the local row stays what it is.
     """
     if not detail:
         return Detail()
+    quick = quick_detail(detail, conflict_type, operation)
+    if quick is not None:
+        return Detail(*quick)
+    return careful_detail(detail, conflict_type, operation)
+
+
+def careful_detail(detail: str, conflict_type: str, operation: str) -> Detail:
+    """The parts of any DETAIL, in any language, whatever its values look like."""
     for wording in _wordings():
         if conflict_type in _EXISTS_TYPES:
             found = _split_exists(detail, conflict_type, operation, wording)
@@ -94,7 +101,7 @@ def split_detail(
 
 
 def _wordings() -> Iterator[Wording]:
-    yield ENGLISH
+    yield english()
     yield from wordings()
 
 
@@ -113,7 +120,7 @@ def _split_logged(detail: str, conflict_type: str, wording: Wording) -> Detail |
     local: tuple[LocalConflict, ...] = ()
     if differs:
         local = (head.local(tuple_text=parts.get("local")),)
-    elif deletion is not None:
+    elif deletion is not None and deletion.xid is not None:
         local = (deletion.local(),)
     return Detail(
         replica_identity_full=full,
@@ -137,7 +144,10 @@ def _deletion(detail: str, begin: int, wording: Wording) -> tuple[int, _Change |
 def _split_exists(
     detail: str, conflict_type: str, operation: str, wording: Wording
 ) -> Detail | None:
-    """The types that stop apply: a block for each unique index violated."""
+    """The types that stop apply: a block for each unique index violated.
+
+    Where there are several, a key that imitates a block whole can't be told from it.
+    """
     first = _head(detail, 0, wording.not_applied)
     begin = 0 if first is None else first.end
     blocks = _blocks(detail, begin, conflict_type, wording)
@@ -146,53 +156,65 @@ def _split_exists(
     if not blocks:
         return None
     updates = operation == "UPDATE" or conflict_type == "update_exists"
-    identity_part = ("identity",) if updates else ()
-    remotes, identities, keys, local = [], [], [], []
-    if first is not None:
+    said_once = ("remote", "identity") if updates else ("remote",)
+    in_blocks = ("local",) if first is not None else ("local", *said_once)
+    orders = (("key", *in_blocks), in_blocks)
+    read = [_block(detail, start, end, orders, wording) for start, end in blocks]
+    if conflict_type == _MULTIPLE and not all(map(_is_whole, read)):
+        return Detail(key=detail)  # a value imitates a block, or a part of one
+    if first is None:
+        rows = {(block.parts.get("remote"), _identity(block.parts)) for block in read}
+    else:
         end = blocks[0][0] - 1
-        values, parts = _values(
-            detail, first, end, (("remote", *identity_part),), wording
-        )
-        remotes.append(parts.get("remote"))
-        identities.append(_identity(parts))
-        if updates:
-            keys.append(identities[0][0] if identities[0][0] is not None else values)
-    for start, end in blocks:
-        block = _head(detail, start, wording.exists)
-        if block is None:
-            return None
-        rows = ("local",) if first is not None else ("local", "remote", *identity_part)
-        values, parts = _values(detail, block, end, (("key", *rows), rows), wording)
-        if first is None:
-            remotes.append(parts.get("remote"))
-            identities.append(_identity(parts))
-        key_text = parts.get("key")
-        keys.append(f"{block.index}\1{values if key_text is None else key_text}")
-        local.append(block.local(key_text, parts.get("local")))
-    same = len(set(remotes)) == 1 and len(set(identities)) == 1
-    if not same:
-        # A block that is a value's imitation would repeat another remote row.
-        return Detail(key=detail)
-    identity, full = identities[0]
+        _, parts = _values(detail, first, end, (said_once,), wording)
+        rows = {(parts.get("remote"), _identity(parts))}
+    if len(rows) != 1:
+        return Detail(key=detail)  # every real block repeats the remote row
+    remote, (identity, full) = rows.pop()
     return Detail(
-        index_names=tuple(each.index for each in local if each.index is not None),
+        index_names=tuple(block.change.index_name or "" for block in read),
         replica_identity_full=full,
         replica_identity_text=identity,
-        remote_tuple_text=remotes[0],
-        local_conflicts=tuple(local),
-        key="\2".join(keys),
+        remote_tuple_text=remote,
+        local_conflicts=tuple(
+            block.change.local(block.parts.get("key"), block.parts.get("local"))
+            for block in read
+        ),
+        key="\2".join(
+            f"{block.change.index_name}\1{block.parts.get('key', block.values)}"
+            for block in read
+        ),
     )
+
+
+def _block(
+    detail: str,
+    start: int,
+    end: int,
+    orders: tuple[tuple[str, ...], ...],
+    wording: Wording,
+) -> _Block:
+    change = _head(detail, start, wording.exists)
+    if change is None:
+        raise AssertionError("a block begins with the sentence that it was found by")
+    return _Block(change, *_values(detail, change, end, orders, wording))
+
+
+def _is_whole(block: _Block) -> bool:
+    """Whether all rows of the block are certain, or none is shown."""
+    return not block.values or "local" in block.parts
 
 
 def _blocks(
     detail: str, begin: int, conflict_type: str, wording: Wording
 ) -> list[tuple[int, int]]:
     """Where each index's block begins and ends; empty if that is not certain."""
-    starts = [
-        start
-        for start in _line_starts(detail, begin, wording.exists)
-        if _head(detail, start, wording.exists) is not None
-    ]
+    starts = []
+    for start in _line_starts(detail, begin, wording.exists):
+        if _head(detail, start, wording.exists) is not None:
+            starts.append(start)
+        elif conflict_type == _MULTIPLE or _is_sentence(detail, start, wording.exists):
+            return []
     if begin == 0:  # 18: the first block begins the text
         if _head(detail, 0, wording.exists) is None:
             return []
@@ -216,6 +238,11 @@ def _line_starts(detail: str, begin: int, sentences: tuple[Sentence, ...]) -> li
     return sorted(starts)
 
 
+def _is_sentence(detail: str, start: int, sentences: tuple[Sentence, ...]) -> bool:
+    """Whether one of the sentences begins here, in however many readings."""
+    return any(sentence.lazy.match(detail, start) for sentence in sentences)
+
+
 def _head(detail: str, start: int, sentences: tuple[Sentence, ...]) -> _Change | None:
     """The sentence that begins here, if it can be read in one way only."""
     for sentence in sentences:
@@ -230,7 +257,7 @@ def _head(detail: str, start: int, sentences: tuple[Sentence, ...]) -> _Change |
         said = match.groupdict()
         xid = said.get("xid")
         return _Change(
-            index=said.get("index"),
+            index_name=said.get("index"),
             xid=int(xid) if xid else None,
             time=said.get("time"),
             origin=said.get("origin"),
@@ -259,72 +286,8 @@ def _values(
     if not text.endswith(stop):
         return text, {}
     text = text[: len(text) - len(stop)]
-    best: dict[str, str] = {}
-    for style in wording.styles:
-        if style.own_line == own_line:
-            for names in orders:
-                parts = _parts(text, names, style)
-                if len(parts) > len(best):
-                    best = parts
-    return text, best
-
-
-def _parts(text: str, names: tuple[str, ...], style: Style) -> dict[str, str]:
-    """The parts that stand between words which occur once; `full` is an identity."""
-    first, words = _first(text, names[0], style)
-    if first is None:
-        return {}
-    # Where each part begins (at its opening parenthesis) and ends; None: not certain.
-    begins: list[int | None] = [len(words)]
-    ends: list[int | None] = []
-    kinds = [first]
-    at = len(words)
-    for before, name in itertools.pairwise(names):
-        found = _separator(text, before, name, style)
-        if found is None or found[0] < at:
-            ends.append(None)
-            begins.append(None)
-            kinds.append(name)
-            continue
-        position, length, kind = found
-        ends.append(position + 1)
-        begins.append(position + length - 1)
-        kinds.append(kind)
-        at = position + length - 1
-    last = style.parts[kinds[-1]].after
-    whole = text.endswith(")" + last)
-    ends.append(len(text) - len(last) if whole else None)
-    return {
-        kind: text[begin:end]
-        for kind, begin, end in zip(kinds, begins, ends, strict=True)
-        if begin is not None and end is not None and begin < end
-    }
-
-
-def _first(text: str, name: str, style: Style) -> tuple[str | None, str]:
-    for kind in (name, "full") if name == "identity" else (name,):
-        words = style.parts[kind].before
-        if style.own_line:
-            words = words[:1].upper() + words[1:]
-        if text.startswith(words + "("):
-            return kind, words
-    return None, ""
-
-
-def _separator(
-    text: str, before: str, name: str, style: Style
-) -> tuple[int, int, str] | None:
-    """Where the words between two parts stand, if they stand there once."""
-    found: tuple[int, int, str] | None = None
-    end = ")" + style.parts[before].after + style.between
-    for kind in (name, "full") if name == "identity" else (name,):
-        words = end + style.parts[kind].before + "("
-        position = text.find(words)
-        if position >= 0:
-            if found is not None or text.find(words, position + 1) >= 0:
-                return None
-            found = position, len(words), kind
-    return found
+    styles = [style for style in wording.styles if style.own_line == own_line]
+    return text, certain_parts(text, orders, styles)
 
 
 def _identity(parts: dict[str, str]) -> tuple[str | None, bool | None]:
@@ -332,16 +295,6 @@ def _identity(parts: dict[str, str]) -> tuple[str | None, bool | None]:
         return parts["full"], True
     identity = parts.get("identity")
     return identity, None if identity is None else False
-
-
-def iso_time(text: str) -> str:
-    """The server's time as ISO 8601, its digits and zone unchanged.
-
-    >>> iso_time("2026-11-20 17:29:27.329385+00")
-    '2026-11-20T17:29:27.329385+00:00'
-    """
-    text = text.replace(" ", "T", 1)
-    return text if text[-3] == ":" else f"{text}:00"
 
 
 def violated_key(detail: str | None) -> str | None:

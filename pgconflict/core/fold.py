@@ -9,9 +9,8 @@ the same entry comes, change nothing.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -26,6 +25,9 @@ from pgconflict.core.conflict import (
 )
 from pgconflict.core.sessions import Sessions
 from pgconflict.core.story import Stories
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 
 class _Logged(NamedTuple):

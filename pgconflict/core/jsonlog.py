@@ -89,27 +89,34 @@ class JsonlogFraming:
         self, data: bytes | memoryview, begin: int, end: int, records: list[LogRecord]
     ) -> None:
         """Decode each line between begin and end that holds the marker."""
-        while (hit := find(data, MARKER, begin, end)) >= 0:
+        hit = find(data, MARKER, begin, end)
+        # Looked for once: to look in each line costs as much as to decode it.
+        nul = hit >= 0 and find(data, _ESCAPED_NUL, begin, end) >= 0
+        while hit >= 0:
             before = rfind(data, _NEWLINE, begin, hit)
             start = begin if before < 0 else before + 1
             stop = find(data, _NEWLINE, hit, end)
-            self._decode(bytes(data[start:stop]), records)
+            if nul or stop - start > self._max_entry_bytes:
+                self._line(bytes(data[start:stop]), records)
+            else:
+                try:
+                    records.append(_DECODE(data[start:stop]))
+                except (msgspec.DecodeError, UnicodeDecodeError):
+                    self._decode_odd(bytes(data[start:stop]), records)
             begin = stop + 1
+            hit = find(data, MARKER, begin, end)
 
     def _line(self, line: bytes, records: list[LogRecord]) -> None:
-        if find(line, MARKER) >= 0:
-            self._decode(line, records)
-
-    def _decode(self, line: bytes, records: list[LogRecord]) -> None:
+        """Decode one line, if it has the marker."""
+        if find(line, MARKER) < 0:
+            return
         if len(line) > self._max_entry_bytes:
             self.unrecognised["too_long"] += 1
             return
         try:
-            record = _DECODE(line)
+            records.append(without_nul(_DECODE(line)))
         except (msgspec.DecodeError, UnicodeDecodeError):
             self._decode_odd(line, records)
-            return
-        records.append(without_nul(record) if _ESCAPED_NUL in line else record)
 
     def _decode_odd(self, line: bytes, records: list[LogRecord]) -> None:
         """A line in another encoding, or after the zero bytes that a crash leaves."""

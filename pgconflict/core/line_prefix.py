@@ -44,6 +44,7 @@ class LinePrefix(NamedTuple):
     names: frozenset[str]  # time, start, pid, session, line, backend, sqlstate
     tells_sessions: bool  # a client's lines look different
     steady_time: bool  # all lines of one entry have the same time
+    ending: str  # fixed text that a worker's prefix ends with
 
     @property
     def has_process(self) -> bool:
@@ -59,9 +60,11 @@ def compile_prefix(log_line_prefix: str) -> LinePrefix:
     >>> prefix.pattern.match(line)["pid"]
     b'24272'
     """
-    pattern, names, at = "", set(), 0
+    pattern, ending, at = "", "", 0
+    names: set[str] = set()
     sessions = False
     for match in _ESCAPE.finditer(log_line_prefix):
+        ending += log_line_prefix[at : match.start()]
         pattern += re.escape(log_line_prefix[at : match.start()])
         at = match.end()
         letter = match["letter"]
@@ -75,12 +78,17 @@ def compile_prefix(log_line_prefix: str) -> LinePrefix:
             value = value.replace(named[0], "(?:", 1)
         elif named:
             names.add(named[1])
-        pattern += f" *{value} *" if match["padding"] else value
+        value = f" *{value} *" if match["padding"] else value
+        pattern += value
+        if value:
+            ending = ""
+    ending += log_line_prefix[at:].rstrip("%")
     pattern += re.escape(log_line_prefix[at:].rstrip("%"))
     return LinePrefix(
         text=log_line_prefix,
         pattern=re.compile(pattern.encode()),
         names=frozenset(names),
         tells_sessions=sessions,
+        ending=ending,
         steady_time="%t" not in re.sub("-?[0-9]+", "", log_line_prefix),
     )

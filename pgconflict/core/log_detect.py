@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from pgconflict.core.markers import worker_markers
 from pgconflict.core.server_log import LogFormat
-from pgconflict.core.translation import catalogs, stderr_markers
+from pgconflict.core.translation import LABELLED, catalogs
 
 _LINES_LOOKED_AT: Final = 200
 _TIME: Final = rb"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}"
@@ -15,6 +16,7 @@ _QUOTED: Final = rb'(?:"(?:[^"]|"")*")?'
 _CSV: Final = re.compile(
     _TIME + rb'\.[0-9]{3} [^,"\n]+,' + _QUOTED + b"," + _QUOTED + rb",[0-9]*,"
 )
+_BLANKS: Final = b" \xc2\xa0"  # French has one before the colon
 _ANY_TIME: Final = re.compile(_TIME + rb"(?:\.[0-9]{3})?")
 
 
@@ -40,17 +42,31 @@ def first_time(sample: bytes) -> str:
 
 
 def detect_languages(sample: bytes) -> frozenset[str]:
-    """The languages besides English that the server seems to write."""
+    """The languages besides English that the server seems to write.
+
+    A server that writes another one shows it in the labels of its lines (DETAIL,
+    STATEMENT) or in what its workers say.
+    """
+    words = {_last_word(text) for text in sample.split(b":  ")}
     found = set()
     for language, messages in catalogs().items():
-        own = set(stderr_markers(frozenset({language})))
-        own -= set(stderr_markers(frozenset()))
-        own |= {
-            text.encode()
+        own = {
+            _last_word(text.rstrip().removesuffix(":").encode())
             for template, texts in messages.items()
-            if template.endswith(":  ")
+            if template in LABELLED
             for text in texts
         }
-        if any(marker in sample for marker in own):
+        if not own.isdisjoint(words):
             found.add(language)
+    if not sample.isascii():
+        # Only then can the others be there: each has letters beyond ASCII.
+        found |= {
+            language
+            for language in catalogs().keys() - found
+            if any(marker in sample for marker in worker_markers(language))
+        }
     return frozenset(found)
+
+
+def _last_word(text: bytes) -> bytes:
+    return text[-64:].rstrip(_BLANKS).rpartition(b" ")[2]

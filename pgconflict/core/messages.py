@@ -23,41 +23,44 @@ PARALLEL_EXIT: Final = "logical replication parallel apply worker exited due to 
 _TYPE: Final = ": conflict="
 _VIOLATION: Final = 'duplicate key value violates unique constraint "'
 _MISSING_ROW: Final = "logical replication did not find row to be "
-_STARTED: Final = re.compile(
-    r"logical replication (?:(parallel apply|apply|sequence synchronization) worker "
-    r'for subscription "(.+)"'
-    r'|table synchronization worker for subscription "(.+?)", table "(.+)")'
-    r" has started",
-    re.DOTALL,
+_ENGLISH: Final = (
+    # What English messages of workers begin with as a rule, to spare them the search.
+    *("conflict detected ", "logical replication ", "duplicate key value "),
+    *('subscription "', "skip-LSN ", "data stream ", "could not ", "publisher did "),
+    *("apply worker ", "table synchronization ", "sequencesync worker "),
+    *("replication ", "terminating ", "lost connection "),
 )
-_STOPPED: Final = re.compile(
-    r'logical replication .*worker for subscription "?.+ '
-    r"(?:has finished|will (?:stop|restart|not start).*)",
-    re.DOTALL,
+
+# Patterns as text: they are compiled when the first such message comes.
+_STARTED: Final = (
+    r"(?s)logical replication (?:(parallel apply|apply|sequence synchronization) worker"
+    r' for subscription "(.+)"'
+    r'|table synchronization worker for subscription "(.+?)", table "(.+)")'
+    r" has started"
+)
+_STOPPED: Final = (
+    r'(?s)logical replication .*worker for subscription "?.+ '
+    r"(?:has finished|will (?:stop|restart|not start).*)"
 )
 _LSN: Final = r"([0-9A-F]{1,8}/[0-9A-F]{1,8})"
-_SKIPPING: Final = re.compile(
+_SKIPPING: Final = (
     rf"logical replication (starts|completed) skipping transaction at LSN {_LSN}"
 )
-_DISABLED: Final = re.compile(
-    r'subscription "(.+)" has been disabled because of an error', re.DOTALL
-)
-_CLEARED: Final = re.compile(r'skip-LSN of subscription "(.+)" cleared', re.DOTALL)
-_NAMED: Final = re.compile(
-    r"(?:(?:apply worker|table synchronization worker|sequencesync worker) for )?"
+_DISABLED: Final = r'(?s)subscription "(.+)" has been disabled because of an error'
+_CLEARED: Final = r'(?s)skip-LSN of subscription "(.+)" cleared'
+_NAMED: Final = (
+    r"(?s)(?:(?:apply worker|table synchronization worker|sequencesync worker) for )?"
     r'subscription "(.+?)" could not connect to the publisher: '
-    r'|logical replication sequence synchronization failed for subscription "(.+)"\Z',
-    re.DOTALL,
+    r'|logical replication sequence synchronization failed for subscription "(.+)"\Z'
 )
-_TARGET: Final = re.compile(
-    r'logical replication target relation "(.+?)" (?:does not exist\Z'
+_TARGET: Final = (
+    r'(?s)logical replication target relation "(.+?)" (?:does not exist\Z'
     r"|is missing replicated columns?: |has incompatible generated columns?: "
     r"|uses system columns |has neither REPLICA IDENTITY )"
     r"|publisher did not send replica identity column expected by the logical "
-    r'replication target relation "(.+)"\Z',
-    re.DOTALL,
+    r'replication target relation "(.+)"\Z'
 )
-_COPY: Final = re.compile(r"COPY (.+?), line [0-9]+(?:, column .*|: .*)?", re.DOTALL)
+_COPY: Final = r"(?s)COPY (.+?), line [0-9]+(?:, column .*|: .*)?"
 _KINDS: Final[dict[str | None, WorkerKind]] = {
     "apply": "apply",
     "parallel apply": "parallel apply",
@@ -84,12 +87,14 @@ class Story(NamedTuple):
     lsn: int | None = None
 
 
-@lru_cache(maxsize=1024)
 def in_english(message: str) -> str:
-    """The message itself, or its English form if a catalog knows it.
+    """The message itself, or its English form if a catalog knows it."""
+    return message if message.startswith(_ENGLISH) else _in_english(message)
 
-    Retries repeat their message, so the answers are kept.
-    """
+
+@lru_cache(maxsize=1024)
+def _in_english(message: str) -> str:
+    # Retries repeat their message, so the answers are kept.
     return english_message(message) or message
 
 
@@ -125,7 +130,7 @@ def missing_row(message: str) -> str | None:
 
 def started(message: str) -> Started | None:
     """Which worker starts."""
-    match = _STARTED.fullmatch(message)
+    match = re.fullmatch(_STARTED, message)
     if match is None:
         return None
     kind = _KINDS[match[1]]
@@ -134,34 +139,34 @@ def started(message: str) -> Started | None:
 
 def stopped(message: str) -> bool:
     """Whether the worker says that it ends."""
-    return _STOPPED.fullmatch(message) is not None
+    return re.fullmatch(_STOPPED, message) is not None
 
 
 def story(message: str) -> Story | None:
     """What it says about the transaction that stopped apply."""
-    if match := _SKIPPING.fullmatch(message):
+    if match := re.fullmatch(_SKIPPING, message):
         what: StoryWord = "skip_started" if match[1] == "starts" else "skip_finished"
         return Story(what, lsn=parse_lsn(match[2]))
-    if match := _DISABLED.fullmatch(message):
+    if match := re.fullmatch(_DISABLED, message):
         return Story("disabled", subname=match[1])
-    if match := _CLEARED.fullmatch(message):
+    if match := re.fullmatch(_CLEARED, message):
         return Story("skip_cleared", subname=match[1])
     return None
 
 
 def named_subscription(message: str) -> str | None:
     """The subscription, where an error's message names it."""
-    match = _NAMED.match(message)
+    match = re.match(_NAMED, message)
     return (match[1] or match[2]) if match else None
 
 
 def target_relation(message: str) -> str | None:
     """The relation, where an error's message names it and its context does not."""
-    match = _TARGET.match(message)
+    match = re.match(_TARGET, message)
     return (match[1] or match[2]) if match else None
 
 
 def copied_relation(context: str | None) -> str | None:
     """The bare table, where an initial copy failed."""
-    match = _COPY.fullmatch(context or "")
+    match = re.fullmatch(_COPY, context or "")
     return match[1] if match else None

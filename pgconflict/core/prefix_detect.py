@@ -9,26 +9,25 @@ is None: the user has to say it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
 from itertools import pairwise
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from stringzilla import find
 
 from pgconflict.core.line_prefix import compile_prefix
+from pgconflict.core.markers import evidence_markers
 from pgconflict.core.messages import in_english, started
-from pgconflict.core.translation import (
-    english_frame,
-    evidence_markers,
-    labels,
-    severities,
-)
+from pgconflict.core.translation import FRAME, english_frame, labels, severities
 
-FRAME: Final = "processing remote data for replication origin"
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
 _SLACK: Final = 12
 _BEFORE: Final = 1 << 16  # bytes kept before a worker's line
 _EVIDENCE: Final = 1 << 20  # bytes looked at when one is found
 _MOST: Final = 1 << 24
+_ENOUGH: Final = 1000  # entries
 _TAB: Final = ord("\t")
 _SECOND: Final = r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}"
 _ZONE: Final = r" (?:[+-][0-9]{2}(?::?[0-9]{2})?|[A-Z][A-Za-z/_]*)"
@@ -100,7 +99,7 @@ class PrefixFinder:
         return self._decide(last=True)
 
     def _decide(self, *, last: bool) -> bytes:
-        entries = worker_prefixes(self._kept)
+        entries = worker_prefixes(self._kept, self._markers)
         if not entries:
             self._found = False
             self._kept = self._kept[-_BEFORE:]
@@ -114,21 +113,26 @@ class PrefixFinder:
         return b""
 
 
-def worker_prefixes(data: bytes) -> list[list[str]]:
+def worker_prefixes(data: bytes, markers: Sequence[bytes]) -> list[list[str]]:
     """For each entry that is surely a worker's, the prefixes of its lines in order.
 
     Surely: an apply frame in CONTEXT; where there are none, a worker's start.
+    `markers`: bytes of which each such line has at least one.
     """
     lines = [line for line in data.split(b"\n") if line and line[0] != _TAB]
     framed, starts = [], []
     for position, line in enumerate(lines):
+        if not any(marker in line for marker in markers):
+            continue
         prefix = _before(line, "CONTEXT", _is_frame)
         if prefix is not None:
             before = lines[position - 1] if position else b""
-            earlier = [_before_label(before, len(prefix))]
-            framed.append([each for each in earlier if each is not None] + [prefix])
+            earlier = _before_label(before, len(prefix))
+            framed.append([prefix] if earlier is None else [earlier, prefix])
         elif (prefix := _before(line, "LOG", _is_start)) is not None:
             starts.append([prefix])
+        if len(framed) == _ENOUGH:
+            break
     return framed or starts
 
 
@@ -172,6 +176,7 @@ def _before(line: bytes, name: str, fits: Callable[[str], bool]) -> str | None:
     return None
 
 
+@cache
 def _severity_labels() -> dict[str, str]:
     return {f"{word}:  ": english for word, english in severities().items()}
 

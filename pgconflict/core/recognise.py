@@ -13,21 +13,23 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from pgconflict.core import messages
+from pgconflict.core.apply_error import apply_error
 from pgconflict.core.attribution import attribute
 from pgconflict.core.conflict import (
     Conflict,
     Entry,
-    FinishLsn,
     Kind,
-    LocalConflict,
     Source,
     StoryEvent,
     WorkerStarted,
 )
-from pgconflict.core.detail import Detail, split_detail, violated_key
-from pgconflict.core.frame import last_frame, split_context
+from pgconflict.core.detail import split_detail
+from pgconflict.core.frame import split_context
+from pgconflict.core.parallel_apply import finish_lsn, is_repeated
+from pgconflict.core.quick import Quick
+from pgconflict.core.quick_detail import Detail
 from pgconflict.core.said import Said, conflict_of
-from pgconflict.core.translation import english_message, severities
+from pgconflict.core.translation import severities
 from pgconflict.core.workers import Worker, WorkerKind, Workers
 
 if TYPE_CHECKING:
@@ -48,11 +50,13 @@ _BACKEND_TYPES: Final[dict[str, WorkerKind | None]] = {
 _ENGLISH: Final = {
     word: word for word in ("LOG", "ERROR", "FATAL", "WARNING", "NOTICE", "INFO")
 } | {f"DEBUG{level}": "DEBUG" for level in ("", 1, 2, 3, 4, 5)}
-_SYNC: Final = ("table sync", "sequence sync")
-_EXISTS: Final = {"INSERT": "insert_exists", "UPDATE": "update_exists"}
 _OPERATIONS: Final = {"update_missing": "UPDATE", "delete_missing": "DELETE"}
 _OPERATOR_CLASS: Final = "57"  # SQLSTATEs of shutdown and cancel
-_PARALLEL_LINE: Final = "logical replication parallel apply worker"
+_TRANSLATED: Final = (
+    # Of errors with a frame only these have a message that says more; stderr as a
+    # rule has no SQLSTATE.
+    *(None, "23505", "40001", "55000"),
+)
 
 
 class Recognition:
@@ -76,6 +80,7 @@ class Recognition:
         self._clock = clock
         self._workers = Workers(state)
         self._prefix = prefix
+        self._quick = Quick(source, _BACKEND_TYPES, self._workers, clock)
         self._undated = undated
 
     def state(self) -> dict[str, Any]:
@@ -84,16 +89,31 @@ class Recognition:
 
     def read(self, record: LogRecord, entries: list[Entry]) -> None:
         """Append what the record says, if it is about replication."""
-        severity = _ENGLISH.get(record.error_severity)
-        if severity is None:
-            severity = severities().get(record.error_severity)
-            if severity is None:
+        if record.error_severity in {"LOG", "ERROR"}:
+            quick = self._quick.read(record)
+            if quick is not None:
+                self._recorded(record, quick)
+                entries.append(quick)
                 return
+        severity = _ENGLISH.get(record.error_severity)
+        severity = severity or severities().get(record.error_severity)
+        if severity is None:
+            return
         if severity == "DEBUG" and messages.missing_row(record.message) is None:
             return  # among the rest is the connection string, with its password
         said = self._said(record, severity)
         if said is not None and (entry := self._entry(said)) is not None:
             entries.append(entry)
+
+    def _recorded(self, record: LogRecord, conflict: Conflict) -> None:
+        """Keep count for the worker of a conflict that was read quickly."""
+        if conflict.stalls or self._prefix is not None:
+            process = record.session_id or f"pid {record.pid}"
+            worker = self._workers.running(process)
+            if worker is not None and self._prefix is not None:
+                worker.recorded += 1
+            if conflict.stalls:
+                self._workers.failed(process)
 
     def _said(self, record: LogRecord, severity: str) -> Said | None:
         """The record as a worker's; None if none wrote it, or at no known time."""
@@ -107,7 +127,7 @@ class Recognition:
             return None
         context, message = record.context, record.message
         frame, user_code = split_context(context) if context else (None, False)
-        if not message.startswith(messages.CONFLICT):
+        if frame is None or record.state_code in _TRANSLATED:
             message = messages.in_english(message)
         said = Said(
             record=record,
@@ -200,54 +220,9 @@ class Recognition:
             return None  # someone stops the worker: no error of apply
         if (conflict := self._conflict(said)) is not None:
             return conflict
-        if said.message == messages.PARALLEL_EXIT and _repeated(said):
-            return _finish_lsn(said)
-        if (violation := self._unique_violation(said)) is not None:
-            return violation
-        return self._other_error(said)
-
-    def _unique_violation(self, said: Said) -> Conflict | None:
-        """A conflict as 15 to 17 log it; also one of the initial copy."""
-        index = messages.unique_violation(said.message)
-        if index is None:
-            return None
-        key = violated_key(said.record.detail)
-        detail = Detail(
-            index_names=(index,),
-            local_conflicts=(LocalConflict(index=index, key_text=key),),
-            key=f"{index}\1{key or ''}",
-        )
-        operation = said.frame.operation if said.frame else ""
-        if said.user_code or operation not in _EXISTS:
-            return self._other_error(said, detail)
-        return conflict_of(
-            said,
-            Kind.CONFLICT,
-            conflict_type=_EXISTS[operation],
-            relation=said.frame.relation if said.frame else None,
-            detail=detail,
-            operation=operation,
-        )
-
-    def _other_error(self, said: Said, detail: Detail | None = None) -> Conflict:
-        frame = said.frame
-        sync = said.kind in _SYNC or (frame is not None and frame.is_sync)
-        relation = frame.relation if frame else None
-        if relation is None:
-            relation = messages.target_relation(said.message)
-        bare = None
-        if relation is None and sync:
-            bare = said.worker.relname if said.worker else None
-            bare = bare or messages.copied_relation(said.record.context)
-        return conflict_of(
-            said,
-            Kind.SYNC_ERROR if sync else Kind.APPLY_ERROR,
-            conflict_type=None,
-            relation=relation or bare,
-            bare=bare is not None,
-            detail=detail or Detail(),
-            operation=frame.operation if frame else None,
-        )
+        if said.message == messages.PARALLEL_EXIT and is_repeated(said):
+            return finish_lsn(said)
+        return apply_error(said)
 
     def _story(self, said: Said) -> Entry | None:
         """What a worker says about itself; code that it runs would have CONTEXT."""
@@ -283,24 +258,3 @@ class Recognition:
             worker=kind,
             relname=begins.relname,
         )
-
-
-def _repeated(said: Said) -> bool:
-    """Whether a leader repeats what its parallel worker said, with a line between."""
-    return any(
-        line == _PARALLEL_LINE or english_message(line) == _PARALLEL_LINE
-        for line in (said.record.context or "").split("\n")[-3:]
-    )
-
-
-def _finish_lsn(said: Said) -> FinishLsn | None:
-    """The leader knows the finish LSN if it was at the end of the stream."""
-    for frame in (said.frame, last_frame(said.record.context or "")):
-        if frame and frame.lsn is not None and frame.xid is not None:
-            return FinishLsn(
-                log_time=said.log_time,
-                remote_origin=frame.origin,
-                remote_xid=frame.xid,
-                remote_commit_lsn=frame.lsn,
-            )
-    return None

@@ -5,17 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pgconflict.core.conflict import Entry, Source
-from pgconflict.core.csvlog import CsvlogFraming
-from pgconflict.core.jsonlog import JsonlogFraming
 from pgconflict.core.line_prefix import compile_prefix
 from pgconflict.core.log_time import LogClock
 from pgconflict.core.recognise import Recognition
 from pgconflict.core.server_log import MAX_ENTRY_BYTES, Framing, LogFormat, LogRecord
-from pgconflict.core.stderr_log import StderrFraming
 
 if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Iterable
+
+    from pgconflict.core.line_prefix import LinePrefix
 
 
 class Recogniser:
@@ -49,18 +48,13 @@ class Recogniser:
         log_format = LogFormat(log_format)
         state = state or {}
         prefix = None
-        self._framing: Framing
-        framing_state = state.get("framing", {})
-        if log_format is LogFormat.JSONLOG:
-            self._framing = JsonlogFraming(max_entry_bytes, framing_state)
-        elif log_format is LogFormat.CSVLOG:
-            self._framing = CsvlogFraming(max_entry_bytes, framing_state)
-        elif log_line_prefix is None:
-            raise ValueError("a stderr log can't be read without its log_line_prefix")
-        else:
+        if log_format is LogFormat.STDERR:
+            if log_line_prefix is None:
+                raise ValueError("a stderr log needs its log_line_prefix to be read")
             prefix = compile_prefix(log_line_prefix)
-            known = None if languages is None else frozenset(languages)
-            self._framing = StderrFraming(prefix, known, max_entry_bytes, framing_state)
+        self._framing = _framing(
+            log_format, prefix, languages, max_entry_bytes, state.get("framing", {})
+        )
         self._recognition = Recognition(
             Source(log_format.value),
             LogClock(log_timezone),
@@ -105,3 +99,25 @@ class Recogniser:
         for record in records:
             self._recognition.read(record, entries)
         return entries
+
+
+def _framing(
+    log_format: LogFormat,
+    prefix: LinePrefix | None,
+    languages: Iterable[str] | None,
+    max_entry_bytes: int,
+    state: dict[str, Any],
+) -> Framing:
+    # Imported for the one format that is read: `scan` of a small log is short.
+    if log_format is LogFormat.JSONLOG:
+        from pgconflict.core.jsonlog import JsonlogFraming  # noqa: PLC0415
+
+        return JsonlogFraming(max_entry_bytes, state)
+    if prefix is None:
+        from pgconflict.core.csvlog import CsvlogFraming  # noqa: PLC0415
+
+        return CsvlogFraming(max_entry_bytes, state)
+    from pgconflict.core.stderr_log import StderrFraming  # noqa: PLC0415
+
+    known = None if languages is None else frozenset(languages)
+    return StderrFraming(prefix, known, max_entry_bytes, state)

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from pgconflict.core.type_shapes import can_be_text_null, shape_of
+from pgconflict.core.type_shapes import Shape, can_be_text_null, shape_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from pgconflict.core.conflict import Values
 
@@ -163,52 +163,50 @@ def _named(text: str, columns: Sequence[Column]) -> list[Column] | None:
 def _cuts(text: str, columns: Sequence[Column], *, cut: bool) -> list[list[str]]:
     """The ways to cut the text into one value a column: none, one, or two of more."""
     pieces = text.split(", ")
-    count, total = len(columns), len(pieces)
-    if not count or total < count or count * (total - count + 1) > _WORK:
+    spare = len(pieces) - len(columns)  # commas that are within values
+    if not columns or spare < 0 or len(columns) * (spare + 1) > _WORK:
         return []
-    shapes = [shape_of(column.type) for column in columns]
-    # ways[j]: how many ways cut the pieces from j on into the columns from i on.
-    ways = [0] * total + [1]
-    steps: list[list[int]] = []
-    work = 0
-    for position in range(count - 1, -1, -1):
-        fits = shapes[position]
-        before = ways
-        ways = [0] * (total + 1)
-        first_end = [0] * (total + 1)
-        last_start = total - (count - position)
-        for start in range(position, last_start + 1):
-            for end in range(start + 1, total - (count - position - 1) + 1):
-                work += 1
-                value = ", ".join(pieces[start:end])
-                if cut and _too_long(value):
-                    break
-                if before[end] and _fits(value, fits, cut=cut):
-                    if not ways[start]:
-                        first_end[start] = end
-                    ways[start] += before[end]
-                    if ways[start] > 1:
-                        break
-            if work > _WORK:
-                return []
-        steps.append(first_end)
+    # From the last column to the first: ways[start] is how many ways cut the pieces
+    # from there on, ends[start] where the column's value ends in the first of them.
+    ways = [0] * len(pieces) + [1]
+    table: list[list[int]] = []
+    for position in range(len(columns) - 1, -1, -1):
+        fits = shape_of(columns[position].type)
+        ways, ends = _column_ways(
+            pieces, range(position, position + spare + 1), ways, fits, cut=cut
+        )
+        table.append(ends)
     if ways[0] == 0:
         return []
     way, start = [], 0
-    for first_end in reversed(steps):
-        way.append(", ".join(pieces[start : first_end[start]]))
-        start = first_end[start]
+    for ends in reversed(table):
+        way.append(", ".join(pieces[start : ends[start]]))
+        start = ends[start]
     return [way] if ways[0] == 1 else [way, way]
 
 
-def _fits(value: str, shape: Callable[[str, bool], bool], *, cut: bool) -> bool:
+def _column_ways(
+    pieces: list[str], starts: range, after: list[int], shape: Shape, *, cut: bool
+) -> tuple[list[int], list[int]]:
+    """How many ways (two stand for more) begin with a column at each start."""
+    ways, ends = [0] * len(after), [0] * len(after)
+    for start in starts:
+        for end in range(start + 1, starts.stop + 1):
+            value = ", ".join(pieces[start:end])
+            if cut and len(value) > _SHOWN_BYTES + len(_CUT):
+                break
+            if after[end] and _fits(value, shape, cut=cut):
+                ends[start] = ends[start] or end
+                ways[start] = min(2, ways[start] + after[end])
+                if ways[start] > 1:
+                    break
+    return ways, ends
+
+
+def _fits(value: str, shape: Shape, *, cut: bool) -> bool:
     if cut and len(value.encode()) > _SHOWN_BYTES and not value.endswith(_CUT):
         return False
     return value == "null" or shape(value, cut and _is_cut(value))
-
-
-def _too_long(value: str) -> bool:
-    return len(value) > _SHOWN_BYTES + len(_CUT)
 
 
 def _is_cut(value: str) -> bool:

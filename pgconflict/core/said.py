@@ -15,7 +15,7 @@ from pgconflict.core.server_log import LogRecord
 from pgconflict.core.workers import Worker, WorkerKind
 
 if TYPE_CHECKING:
-    from pgconflict.core.detail import Detail
+    from pgconflict.core.quick_detail import Detail
 
 _TYPES: Final = frozenset(ConflictType)
 _SQLSTATES: Final = {"LOG": "40001", "ERROR": "23505"}  # Source: conflict.c, 18, 19
@@ -66,6 +66,13 @@ def split_relation(relation: str | None) -> tuple[str | None, str | None]:
     return schemaname, relname
 
 
+def known_sqlstate(severity: str, conflict_type: str, source: Source) -> str | None:
+    """What the server set but stderr does not show as a rule."""
+    if source is not Source.STDERR or conflict_type not in _TYPES:
+        return None
+    return _SQLSTATES.get(severity)
+
+
 def conflict_of(
     said: Said,
     kind: Kind,
@@ -85,9 +92,10 @@ def conflict_of(
     """
     record, frame, worker = said.record, said.frame, said.worker
     subname = worker.subname if worker else None
-    word = conflict_type or said.message
+    word = conflict_type or record.message
     key = detail.key
-    message, context, text = record.message, record.context, record.detail
+    context, text = record.context, record.detail
+    message: str | None = record.message
     if frame is None or frame.xid is None:
         if subname is None:
             subname = named_subscription(said.message)
@@ -97,8 +105,8 @@ def conflict_of(
             message, context, text = map(_without_password, (message, context, text))
     schemaname, relname = (None, relation) if bare else split_relation(relation)
     sqlstate = record.state_code
-    if sqlstate is None and said.source == Source.STDERR and kind is Kind.CONFLICT:
-        sqlstate = _SQLSTATES.get(said.severity) if conflict_type in _TYPES else None
+    if sqlstate is None and kind is Kind.CONFLICT:
+        sqlstate = known_sqlstate(said.severity, conflict_type or "", said.source)
     line_num = record.line_num
     if worker is not None and said.source == Source.STDERR:
         worker.recorded += 1

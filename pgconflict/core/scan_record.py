@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from pgconflict.core.fields import SCAN_FIELDS
-from pgconflict.core.fold import Folded
 from pgconflict.core.lsn import format_lsn
 from pgconflict.core.recognise import UNDATED
 from pgconflict.core.row_text import split_key
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from pgconflict.core.fold import Folded
 
 
 def scan_record(folded: Folded, tables: set[str]) -> dict[str, Any]:

@@ -37,8 +37,7 @@ class SequenceState(msgspec.Struct, frozen=True, gc=False):
     """
 
     oid: int
-    schemaname: str
-    sequencename: str
+    name: SequenceName
     owner: str
     unlogged: bool
     data_type: str
@@ -53,11 +52,6 @@ class SequenceState(msgspec.Struct, frozen=True, gc=False):
 
     is_called: bool = False
     """Whether `last_value` has been given out; else it is what comes next."""
-
-    @property
-    def name(self) -> SequenceName:
-        """Schema and name."""
-        return SequenceName(self.schemaname, self.sequencename)
 
     @property
     def direction(self) -> int:

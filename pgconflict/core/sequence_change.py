@@ -100,9 +100,11 @@ def verdict(change: Change, now: SequenceState) -> Outcome:
     turned = shape.direction != direction
     if change.backwards or turned or change.frontier is not None:
         return Outcome.SET
-    planned = change.last_value - (0 if change.is_called else shape.increment)
-    lead = (planned - now.used) * direction
+    step = shape.increment
+    following = change.last_value + (step if change.is_called else 0)
     if change.definition is None:
-        return Outcome.SET if lead > 0 else Outcome.AHEAD
-    # A new definition was planned for the position that was seen, or a further one.
-    return Outcome.SET if lead >= 0 else Outcome.CHANGED
+        behind = (following - now.used - step) * direction > 0
+        return Outcome.SET if behind else Outcome.AHEAD
+    # It was planned for the position that was seen; it may have passed that.
+    beyond = (following - now.used) * direction > 0
+    return Outcome.SET if beyond else Outcome.CHANGED

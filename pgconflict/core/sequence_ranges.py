@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pgconflict.core.sequence import SequenceName, SequenceState
+from pgconflict.core.sequence import SequenceName, SequenceState, step_up
 from pgconflict.core.sequence_change import Change
 
 if TYPE_CHECKING:
@@ -65,14 +65,20 @@ def _divide(
     states: Mapping[str, SequenceState], frontier: int, slots: int, limit: int | None
 ) -> list[Step] | str:
     kept = _kept(states)
+    lost = [node for node in kept if _is_lost(states[node], states, kept, frontier)]
+    kept = [node for node in kept if node not in lost]
     new = [node for node in states if node not in kept]
     end = min(states[node].maximum for node in new or states)
+    if lost:
+        end = max(state.maximum for state in states.values())
     end = min(end, limit) if limit is not None else end
     begin = frontier + 1
-    steps = [_beyond(node, states[node], states, new, frontier) for node in kept]
-    if any(isinstance(step, str) for step in steps):
-        return next(step for step in steps if isinstance(step, str))
-    moves = [step for step in steps if isinstance(step, Step)]
+    moves = [
+        _advance(node, states[node], frontier)
+        for node in kept
+        if states[node].used + states[node].increment <= frontier
+        and _intruders(states[node], states, kept)
+    ]
     if not new:
         return moves
     behind = max([begin, *(states[node].maximum + 1 for node in kept)])
@@ -83,7 +89,7 @@ def _divide(
         if part > size:
             size, behind = part, begin + part
             moves.append(_shrink(last, states[last], behind - 1))
-    if size < max(abs(states[node].increment) for node in new):
+    if size < max(states[node].increment for node in new):
         return f"no room: {max(0, end - behind + 1)} values are left beyond {frontier}"
     for place, node in enumerate(new):
         low = behind + place * size
@@ -109,24 +115,32 @@ def _kept(states: Mapping[str, SequenceState]) -> list[str]:
     return kept
 
 
-def _beyond(
-    node: str,
+def _intruders(
+    state: SequenceState, states: Mapping[str, SequenceState], kept: list[str]
+) -> bool:
+    """Whether a node without a range has been where this one goes."""
+    return any(
+        other.used > state.used and other.used >= state.minimum
+        for node, other in states.items()
+        if node not in kept
+    )
+
+
+def _is_lost(
     state: SequenceState,
     states: Mapping[str, SequenceState],
-    new: list[str],
+    kept: list[str],
     frontier: int,
-) -> Step | str | None:
-    """Return the step of a node that has a range, should another have been in it."""
-    ahead = [
-        other
-        for other in new
-        if state.used < states[other].used and state.minimum <= states[other].used
-    ]
-    if not any(states[other].used <= state.maximum for other in ahead):
-        return None
-    if frontier + 1 > state.maximum:
-        return f"on node {node}: node {ahead[0]} has been in its range, to the end"
-    change = Change(before=state, last_value=frontier + 1, is_called=False)
+) -> bool:
+    """Whether its range has nothing left that nobody has been in."""
+    return frontier >= state.maximum and _intruders(state, states, kept)
+
+
+def _advance(node: str, state: SequenceState, frontier: int) -> Step:
+    start = step_up(
+        frontier + 1, anchor=state.last_value or 0, increment=state.increment
+    )
+    change = Change(before=state, last_value=start, is_called=False)
     return Step(node=node, change=change)
 
 

@@ -7,11 +7,11 @@ lies beyond a frontier, which none of them may have passed when its turn comes.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from functools import reduce
 from itertools import combinations
 from math import gcd
-from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -19,9 +19,6 @@ from pgconflict.core.sequence import SequenceName, SequenceState, step_up
 from pgconflict.core.sequence_change import Change
 from pgconflict.core.sequence_overlap import overlaps
 from pgconflict.core.sequence_ranges import Staggered, Step, ranges
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 
 class Method(StrEnum):

@@ -20,6 +20,9 @@ MARKER: Final = b"logical replication "
 Source: GetBackendTypeDesc() and bgw_type, 15 to 19.
 """
 
+SUCCESS: Final = "00000"
+"""The SQLSTATE that jsonlog leaves out."""
+
 MAX_ENTRY_BYTES: Final = 16 << 20
 
 
@@ -44,7 +47,7 @@ class LogRecord(msgspec.Struct, gc=False):
     context: str | None = None
     state_code: str | None = None
     backend_type: str | None = None
-    session_start: str | None = None
+    process_start: str | None = None  # stderr only
 
 
 class Framing(Protocol):

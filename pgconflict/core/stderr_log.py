@@ -10,21 +10,17 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from stringzilla import find, rfind
 
-from pgconflict.core.server_log import MARKER, LogRecord, text_of
-from pgconflict.core.translation import labels, severities, stderr_markers
+from pgconflict.core.markers import stderr_markers
+from pgconflict.core.server_log import MARKER, SUCCESS, LogRecord
+from pgconflict.core.stderr_lines import TAB, line_label, line_starts, text_end, unfold
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from pgconflict.core.line_prefix import LinePrefix
 
-_TAB: Final = ord("\t")
-_LABEL_BYTES: Final = 96  # the longest severity or label, with its colon
 _SQLSTATE: Final = re.compile(rb"([0-9A-Z]{5}): ")
 _LATER: Final = frozenset(
     {"DETAIL", "HINT", "QUERY", "CONTEXT", "BACKTRACE", "STATEMENT", "LOCATION"}
@@ -47,10 +43,12 @@ class StderrFraming:
         self._prefix = prefix
         self._max_entry_bytes = max_entry_bytes
         self._skipping = bool(state.get("skipping"))
+        self._has_context = bool(state.get("has_context"))  # so it is not terse
         self._held: list[bytes] = []  # from an entry's first line on
         self._held_bytes = 0
+        self._tail = b""  # of what is held, after the last line break
         named = "backend" in prefix.names
-        self._markers = (MARKER,) if named else stderr_markers(languages)
+        self._markers = (MARKER,) if named else stderr_markers(languages, prefix.ending)
 
     def feed(self, data: bytes | memoryview) -> list[LogRecord]:
         """Entries that these bytes show to be complete, in order."""
@@ -58,7 +56,7 @@ class StderrFraming:
         if self._skipping:
             data = self._resume(data)
         elif self._held:
-            begin = self._boundary(data, at_line_start=self._held[-1].endswith(b"\n"))
+            begin = self._next_entry(data, records)
             if begin < 0:
                 self._hold(data)
                 return records
@@ -96,8 +94,15 @@ class StderrFraming:
         return records
 
     def state(self) -> dict[str, Any]:
-        """Whether `consumed` lies in an entry that was too long."""
-        return {"skipping": True} if self._skipping else {}
+        """Whether `consumed` lies in an entry that was too long; what entries have."""
+        return {
+            name: True
+            for name, is_so in (
+                ("skipping", self._skipping),
+                ("has_context", self._has_context),
+            )
+            if is_so
+        }
 
     def _resume(self, data: bytes | memoryview) -> bytes:
         """What follows the entry that was too long, if its end is here."""
@@ -124,29 +129,57 @@ class StderrFraming:
             return
         self._held.append(bytes(data))
         self._held_bytes += len(data)
+        newline = rfind(data, b"\n")
+        self._tail = b"" if newline >= 0 else self._tail
+        self._tail += bytes(data[newline + 1 :])
         if self._held_bytes > self._max_entry_bytes:
             self.unrecognised["too_long"] += 1
             self._skipping = True
             self._resume(b"")
 
     def _flushable(self, held: bytes) -> int:
-        """How much of what is held can be taken for whole."""
+        """How much of what is held can be taken for whole.
+
+        A pause can fall between an entry's lines. If its last line is not there yet
+        (LOCATION where errors are verbose, else CONTEXT where the log has any), the
+        entry waits for the next one.
+        """
         whole = held.rfind(b"\n") + 1
         last = self._last_entry(held[:whole])
         match = self._prefix.pattern.match(held, last)
-        label = _label(held, match.end()) if match else None
-        if label is not None and _SQLSTATE.match(held, label[1]):
-            # log_error_verbosity is verbose: LOCATION is still to come.
-            located = any(
-                self._label_at(held, start) == "LOCATION"
-                for start in _line_starts(held, last, whole)
-            )
-            return whole if located else last
-        return whole
+        label = line_label(held, match.end()) if match else None
+        if label is None:
+            return whole
+        names = {
+            self._label_at(held, start) for start in line_starts(held, last, whole)
+        }
+        if _SQLSTATE.match(held, label[1]):
+            return whole if "LOCATION" in names else last
+        return whole if "CONTEXT" in names or not self._has_context else last
 
     def _release(self) -> None:
         self._held = []
         self._held_bytes = 0
+        self._tail = b""
+
+    def _next_entry(self, data: bytes | memoryview, records: list[LogRecord]) -> int:
+        """Where in the data an entry begins that ends what is held, or -1.
+
+        The last line held may be part of a line, and its other part in the data may
+        show that it begins an entry: what is held before it is given then.
+        """
+        newline: int = find(data, b"\n")
+        if newline < 0:
+            return -1
+        tail = self._tail
+        if tail and len(tail) < self._held_bytes:
+            line = tail + bytes(data[: newline + 1])
+            if line[0] != TAB and self._label_at(line, 0) not in _LATER:
+                held = b"".join(self._held)
+                self._release()
+                self._region(held[: -len(tail)], records)
+                self._hold(tail)
+        return self._boundary(data, at_line_start=not tail)
 
     def _boundary(self, data: bytes | memoryview, *, at_line_start: bool) -> int:
         """Where the first whole line begins that is another entry's, or -1."""
@@ -154,7 +187,7 @@ class StderrFraming:
         if start == 0 and not at_line_start:
             return -1
         while (newline := find(data, b"\n", start)) >= 0:
-            if data[start] != _TAB and self._label_at(data, start) not in _LATER:
+            if data[start] != TAB and self._label_at(data, start) not in _LATER:
                 return start
             start = newline + 1
         return -1
@@ -163,8 +196,8 @@ class StderrFraming:
         """Where the last entry that has a whole line begins."""
         end = rfind(data, b"\n")
         while end > 0:
-            start = rfind(data, b"\n", 0, end) + 1
-            if data[start] != _TAB and self._label_at(data, start) not in _LATER:
+            start: int = rfind(data, b"\n", 0, end) + 1
+            if data[start] != TAB and self._label_at(data, start) not in _LATER:
                 return start
             end = start - 1
         return 0
@@ -172,7 +205,7 @@ class StderrFraming:
     def _label_at(self, data: bytes | memoryview, start: int) -> str | None:
         """The label of the line that begins here, if it is a worker's."""
         match = self._prefix.pattern.match(data, start)
-        label = _label(data, match.end()) if match else None
+        label = line_label(data, match.end()) if match else None
         return label[0] if label else None
 
     def _region(self, data: bytes | memoryview, records: list[LogRecord]) -> None:
@@ -183,13 +216,10 @@ class StderrFraming:
         hits = {marker: hit for marker, hit in hits.items() if hit >= 0}
         while hits:
             at = self._entry(data, min(hits.values()), records)
-            for marker, hit in list(hits.items()):
-                if hit < at:
-                    hit = find(data, marker, at, end) if at < end else -1
-                    if hit < 0:
-                        del hits[marker]
-                    else:
-                        hits[marker] = hit
+            for marker in [marker for marker, hit in hits.items() if hit < at]:
+                hits[marker] = find(data, marker, at, end) if at < end else -1
+                if hits[marker] < 0:
+                    del hits[marker]
 
     def _entry(
         self, data: bytes | memoryview, hit: int, records: list[LogRecord]
@@ -197,22 +227,22 @@ class StderrFraming:
         """Give the entry around `hit`, if it can be a worker's; returns its end."""
         start = rfind(data, b"\n", 0, hit) + 1
         while start > 0 and (
-            data[start] == _TAB or self._label_at(data, start) in _LATER
+            data[start] == TAB or self._label_at(data, start) in _LATER
         ):
             start = rfind(data, b"\n", 0, start - 1) + 1
         match = self._prefix.pattern.match(data, start)
-        label = _label(data, match.end()) if match else None
+        label = line_label(data, match.end()) if match else None
         if match is None or label is None or label[0] in _LATER:
-            return _text_end(data, hit) + 1
+            return text_end(data, hit) + 1
         process = self._process(match)
         parts: dict[str, bytes] = {}
         name, begin = label
         while True:
-            end = _text_end(data, begin)
+            end = text_end(data, begin)
             parts.setdefault(name, bytes(data[begin:end]))
             at = end + 1
             later = self._prefix.pattern.match(data, at) if at < len(data) else None
-            found = _label(data, later.end()) if later else None
+            found = line_label(data, later.end()) if later else None
             if later is None or found is None or found[0] not in _LATER:
                 break
             if self._process(later) != process:
@@ -243,7 +273,8 @@ class StderrFraming:
         names = self._prefix.names
         if "STATEMENT" in parts and "backend" not in names:
             return None  # a worker has no statement: a client wrote this
-        message = _text(parts[severity])
+        self._has_context |= "CONTEXT" in parts
+        message = unfold(parts[severity])
         sqlstate = _named(match, "sqlstate").decode() or None
         if "LOCATION" in parts and (verbose := _SQLSTATE.match(parts[severity])):
             sqlstate = verbose[1].decode()
@@ -256,53 +287,13 @@ class StderrFraming:
             line_num=int(_named(match, "line") or 0),
             error_severity=severity,
             message=message,
-            detail=_text(parts["DETAIL"]) if "DETAIL" in parts else None,
-            context=_text(parts["CONTEXT"]) if "CONTEXT" in parts else None,
-            state_code=sqlstate,
+            detail=unfold(parts["DETAIL"]) if "DETAIL" in parts else None,
+            context=unfold(parts["CONTEXT"]) if "CONTEXT" in parts else None,
+            state_code=None if sqlstate == SUCCESS else sqlstate,
             backend_type=_named(match, "backend").decode() or None,
-            session_start=_named(match, "start").decode() or None,
+            process_start=_named(match, "start").decode() or None,
         )
 
 
 def _named(match: re.Match[bytes], name: str) -> bytes:
     return match[name] if name in match.re.groupindex else b""
-
-
-def _text(raw: bytes) -> str:
-    """The text as the server had it: the tab after each line break is the log's."""
-    return text_of(raw.replace(b"\n\t", b"\n"))
-
-
-def _text_end(data: bytes | memoryview, begin: int) -> int:
-    """Where the line break is that ends a text with its continuation lines."""
-    newline = find(data, b"\n", begin)
-    while 0 <= newline < len(data) - 1 and data[newline + 1] == _TAB:
-        newline = find(data, b"\n", newline + 1)
-    return len(data) if newline < 0 else newline
-
-
-def _line_starts(data: bytes, begin: int, end: int) -> Iterator[int]:
-    while 0 <= begin < end:
-        yield begin
-        begin = data.find(b"\n", begin) + 1 or end
-
-
-def _label(data: bytes | memoryview, start: int) -> tuple[str, int] | None:
-    """A line's severity or label in English, and where its text begins."""
-    window = bytes(data[start : start + _LABEL_BYTES])
-    colon = window.find(b":") + 1
-    for words, name in _known_labels().get(window[:colon], ()):
-        if window.startswith(words):
-            return name, start + len(words)
-    return None
-
-
-@cache
-def _known_labels() -> dict[bytes, tuple[tuple[bytes, str], ...]]:
-    """Every label up to its colon -> its whole text and its name."""
-    known: dict[bytes, list[tuple[bytes, str]]] = {}
-    words = {f"{word}:  ": name for word, name in severities().items()} | labels()
-    for text, name in words.items():
-        raw = text.encode()
-        known.setdefault(raw[: raw.find(b":") + 1], []).append((raw, name))
-    return {key: tuple(found) for key, found in known.items()}

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from pgconflict.core.conflict import Status, StoryEvent
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
     from pgconflict.core.fold import Folded
 
 
@@ -50,7 +51,7 @@ class Stories:
 
     def _disabled(self, stalled: list[Folded]) -> None:
         """The last conflict before the message, of its process or subscription."""
-        by_name = defaultdict(list)
+        by_name: defaultdict[str | int | None, list[Folded]] = defaultdict(list)
         for each in sorted(stalled, key=lambda folded: folded.last_logged_at):
             by_name[each.subname].append(each)
             by_name[each.last_pid].append(each)

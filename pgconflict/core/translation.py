@@ -10,15 +10,15 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
-from pgconflict.core.wording import Wording, make_wording
-
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Set
+    from collections.abc import Iterable
+
+    from pgconflict.core.wording import Wording
 
 _ARGUMENT: Final = re.compile(r"%(?:(\d+)\$)?(?:0?8?X|[sud])")
 _PATTERNS: Final = {"s": "(.+LAZY)", "u": "([0-9]{1,10})", "X": "([0-9A-F]{1,8})"}
@@ -32,12 +32,6 @@ _KNOWN: Final[dict[str, dict[int, str]]] = {
     'conflict detected on relation "': {3: "([a-z_]{1,63})"},
 }
 
-_ENGLISH_MARKERS: Final = (
-    b"replication ",  # CONTEXT, start of workers, skipped transactions, missing rows
-    b"ERROR:  ",
-    b"conflict detected on relation ",  # has no CONTEXT if verbosity is terse
-    b'subscription "',  # disabled
-)
 
 FRAME: Final = "processing remote data for replication origin"
 _SEVERITIES: Final = (
@@ -53,46 +47,20 @@ class _Template(NamedTuple):
     """One translated message and the English one it stands for."""
 
     literals: tuple[str, ...]  # all must be in a text that matches
-    lazy: re.Pattern[str]
-    greedy: re.Pattern[str]
+    lazy: str  # patterns as text: few of the many are ever compiled
+    greedy: str
     groups: tuple[int, ...]  # the group of each English argument, in order
     english: tuple[str, ...]  # the pieces between the arguments
 
 
-_STARTED: Final = (
-    'logical replication apply worker for subscription "%s" has started',
-    (
-        'logical replication table synchronization worker for subscription "%s", '
-        'table "%s" has started'
-    ),
-    (
-        'logical replication sequence synchronization worker for subscription "%s" '
-        "has started"
-    ),
-)
-_FRAMES: Final = (
-    f'{FRAME} "%s" during message type "%s"',
-    f'{FRAME} "%s" during message type "%s" in transaction %u',
-)
-_MARKING: Final = frozenset(
-    {
-        'conflict detected on relation "%s.%s": conflict=%s',
-        *_FRAMES,
-        *_STARTED,
-        "logical replication starts skipping transaction at LSN %X/%X",
-        "logical replication starts skipping transaction at LSN %X/%08X",
-        "logical replication completed skipping transaction at LSN %X/%X",
-        "logical replication completed skipping transaction at LSN %X/%08X",
-        'skip-LSN of subscription "%s" cleared',
-        'subscription "%s" has been disabled because of an error',
-    }
-)
+LABELLED: Final = frozenset({*_SEVERITIES, *_LABELS})
+"""The templates of what begins a line's text."""
 
 
 @cache
 def catalogs() -> dict[str, dict[str, list[str]]]:
     """Language -> English template -> its translations, newest last."""
-    raw = files("pgconflict.core").joinpath("translations.json").read_bytes()
+    raw = Path(__file__).with_name("translations.json").read_bytes()
     return msgspec.json.decode(raw, type=dict[str, dict[str, list[str]]])
 
 
@@ -135,6 +103,8 @@ def labels() -> dict[str, str]:
 @cache
 def wordings() -> tuple[Wording, ...]:
     """How translated servers word DETAIL; languages that leave it English excluded."""
+    from pgconflict.core.wording import make_wording  # noqa: PLC0415 - as above
+
     return tuple(
         make_wording(lambda text, m=messages: m.get(text, [text])[-1])  # type: ignore[misc]
         for messages in catalogs().values()
@@ -149,50 +119,9 @@ def translations(template: str) -> set[str]:
     }
 
 
-@cache
-def stderr_markers(languages: frozenset[str] | None) -> tuple[bytes, ...]:
-    """Bytes of which a worker's stderr entry has at least one.
-
-    `languages`: those the server may write besides English; None: all known.
-    """
-    errors = {
-        f"{text}:  ".encode()
-        for language, messages in catalogs().items()
-        if languages is None or language in languages
-        for text in messages.get("ERROR", ())
-    }
-    return _minimal({*_ENGLISH_MARKERS, *errors, *_translated(languages, _MARKING)})
-
-
-@cache
-def evidence_markers(languages: frozenset[str] | None) -> tuple[bytes, ...]:
-    """Bytes of which a worker's start and its CONTEXT have at least one."""
-    return _minimal({b"replication ", *_translated(languages, {*_STARTED, *_FRAMES})})
-
-
-def _translated(languages: frozenset[str] | None, templates: Set[str]) -> set[bytes]:
-    return {
-        _longest(text).encode()
-        for language, messages in catalogs().items()
-        if languages is None or language in languages
-        for english in templates
-        for text in messages.get(english, ())
-    }
-
-
-def _minimal(markers: set[bytes]) -> tuple[bytes, ...]:
-    """The markers without those that hold another one: they find nothing more."""
-    return tuple(
-        sorted(
-            marker
-            for marker in markers
-            if not any(other != marker and other in marker for other in markers)
-        )
-    )
-
-
-def _longest(template: str) -> str:
-    return max(_ARGUMENT.split(template.strip())[::2], key=len)
+def literals(template: str) -> list[str]:
+    """The fixed texts of a template, between its arguments."""
+    return _ARGUMENT.split(template.strip())[::2]
 
 
 @cache
@@ -246,8 +175,8 @@ def _template(text: str, english: str) -> _Template:
         at = end
     return _Template(
         literals=tuple(literals),
-        lazy=re.compile(pattern.replace("LAZY", "?"), re.DOTALL),
-        greedy=re.compile(pattern.replace("LAZY", ""), re.DOTALL),
+        lazy="(?s)" + pattern.replace("LAZY", "?"),
+        greedy="(?s)" + pattern.replace("LAZY", ""),
         groups=tuple(order.index(number) + 1 for number in numbers),
         english=(*pieces, english[at:]),
     )
@@ -277,10 +206,10 @@ def _english(text: str, templates: tuple[_Template, ...]) -> str | None:
     for template in templates:
         if not all(literal in text for literal in template.literals):
             continue
-        match = template.lazy.fullmatch(text)
+        match = re.fullmatch(template.lazy, text)
         if match is None or len(template.groups) < arguments:
             continue
-        other = template.greedy.fullmatch(text)
+        other = re.fullmatch(template.greedy, text)
         if other is None or other.groups() != match.groups():
             return None
         if len(template.groups) > arguments:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
@@ -23,8 +24,8 @@ _TIME: Final = (
 )
 _PLACEHOLDER: Final = re.compile(r"%(?:(\d+)\$)?(?:0?8?X|[sud])")
 _GROUPS: Final = {
-    "index": "(?P<index>.{1,63}LAZY)",
-    "origin": "(?P<origin>.{1,512}LAZY)",
+    "index": "(?P<index>(?:(?!BEGIN).){1,63}LAZY)",
+    "origin": "(?P<origin>(?:(?!BEGIN).){1,512}LAZY)",
     "xid": "(?P<xid>[0-9]{1,10})",
     "time": f"(?P<time>{_TIME})",
 }
@@ -139,7 +140,8 @@ def _sentence(
         if names[argument] == "values":
             end = template[at:]
             break
-        pattern += _GROUPS[names[argument]]
+        # A name that held the next sentence's beginning would hold that sentence.
+        pattern += _GROUPS[names[argument]].replace("BEGIN", re.escape(begin))
     if end is None:
         # Nothing follows but the full stop, which one build of 20 leaves out.
         stop = re.escape(template[-1:])
@@ -191,8 +193,11 @@ def _line_style(row: str) -> Style:
     )
 
 
-ENGLISH: Final = make_wording(
-    lambda template: template,
-    # Before its release 18 said tuple.
-    styles=(_line_style("row"), _line_style("tuple")),
-)
+@cache
+def english() -> Wording:
+    """The wording of 18 and 19 in English."""
+    return make_wording(
+        lambda template: template,
+        # Before its release 18 said tuple.
+        styles=(_line_style("row"), _line_style("tuple")),
+    )

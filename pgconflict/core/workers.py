@@ -58,6 +58,10 @@ class Workers:
         """It said that it finished or stops."""
         self._running.pop(key, None)
 
+    def running(self, key: str) -> Worker | None:
+        """The worker, if its start was seen and its end was not."""
+        return self._running.get(key)
+
     def has_ended(self, key: str) -> bool:
         """Whether an error ended it."""
         return key in self._ended

@@ -1,0 +1,220 @@
+"""Whether two writes of a row were concurrent, from what two nodes logged about it.
+
+Node A logs that an incoming change *b* of node B met A's own version *a* of a row.
+If B had applied *a* before it wrote *b*, the row was handed over; if not, neither had
+seen the other. In the second case the first change of A to that row which reaches B
+after *b* (not later than *a*) meets B's version (*b* or later) or no row, and B logs
+that. So such an entry of B proves that the two were concurrent, and its absence, in a
+complete log that was read far enough, proves the hand-over. Where that holds, and
+where not: docs/verdict.md.
+
+Times are commit times of one node's own clock and are only compared with times of
+the same clock.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from pgconflict.core.conflict import ConflictType, OriginKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+LOG_TIME_STEP: Final = timedelta(milliseconds=1)
+"""Server logs cut the time of an entry to milliseconds."""
+
+HANDED_OVER: Final = frozenset(
+    {ConflictType.UPDATE_ORIGIN_DIFFERS, ConflictType.DELETE_ORIGIN_DIFFERS}
+)
+"""Types that a writer who has seen the other's version causes too."""
+
+MISSING: Final = frozenset(
+    {
+        ConflictType.UPDATE_MISSING,
+        ConflictType.DELETE_MISSING,
+        ConflictType.UPDATE_DELETED,
+    }
+)
+
+
+class Cause(StrEnum):
+    """How the two writes of a conflict stand to each other."""
+
+    HAND_OVER = "hand_over"
+    CONCURRENT = "concurrent"
+    UNKNOWN = "unknown"
+
+
+class Logged(msgspec.Struct, frozen=True, kw_only=True):
+    """One entry about the row, of either node.
+
+    `remote_*` is the incoming transaction, its time by its publisher's clock;
+    `local_*` the version that it met; `logged_at` is by the clock of the node that
+    logged it, cut to milliseconds.
+    """
+
+    conflict_id: int
+    conflict_type: str
+    stalls: bool
+    logged_at: datetime
+    last_logged_at: datetime
+    attempts: int
+    remote_at: datetime | None
+    remote_lsn: int | None
+    local_at: datetime | None
+    local_kind: OriginKind | None
+    moves_here: bool = False
+    """The change gives the row this key, or may do so, and was sent by another key."""
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """The cause, why, and the other node's entries that prove it."""
+
+    cause: Cause
+    reason: str
+    entries: tuple[int, ...] = ()
+
+
+class _Order(StrEnum):
+    BEFORE = "before"
+    AFTER = "after"
+    UNSURE = "unsure"
+
+
+def decide(
+    entry: Logged,
+    mirrored: Sequence[Logged],
+    own: Sequence[Logged],
+    doubts: Sequence[str],
+) -> Decision:
+    """Return the cause of one entry.
+
+    Args:
+        entry: Of node A, about a change of node B.
+        mirrored: B's entries about changes of A to the same row.
+        own: A's further entries about changes of B to the same row.
+        doubts: Why a missing entry of B would prove nothing; empty only when B has
+            applied all that A had committed when `entry` was logged, B's log is
+            recorded up to then without a gap from before B wrote, and nothing else
+            could keep B from logging.
+    """
+    if entry.remote_at is None:
+        return _unknown("commit time of the remote transaction not known")
+    bound = _bound(entry)
+    if bound is None:
+        return _unknown("the local version is no session's of this node")
+    if _clock_was_set_back(mirrored) or _clock_was_set_back([*own, entry]):
+        return _unknown("commit times and LSNs disagree: a clock was set back")
+    proofs, unsure = [], False
+    for other in mirrored:
+        answer = _unseen(other, bound, entry.remote_at, exact=_met_a_version(entry))
+        if answer is _Order.AFTER:
+            proofs.append(other.conflict_id)
+        unsure = unsure or answer is _Order.UNSURE
+    if proofs:
+        return Decision(
+            cause=Cause.CONCURRENT,
+            reason="the other node logged the opposite direction",
+            entries=tuple(sorted(proofs)),
+        )
+    if unsure:
+        return _unknown("an entry of the other node can't be placed in time")
+    return _by_absence(entry, [*mirrored, *own], doubts)
+
+
+def _by_absence(
+    entry: Logged, around: Iterable[Logged], doubts: Sequence[str]
+) -> Decision:
+    if entry.conflict_type not in HANDED_OVER:
+        return _unknown(f"{entry.conflict_type} without an entry of the other node")
+    if entry.attempts > 1:
+        return _unknown("a later attempt may have met another version")
+    if any(other.stalls for other in around):
+        return _unknown("apply stopped on this row: a change may not have been applied")
+    if any(other.moves_here for other in around):
+        return _unknown("a change of the key may have been applied unlogged")
+    if doubts:
+        return _unknown(doubts[0])
+    return Decision(
+        cause=Cause.HAND_OVER,
+        reason="the other node had applied the local version: it logged nothing",
+    )
+
+
+def _bound(entry: Logged) -> datetime | None:
+    """Until when A's own changes count, by A's clock; None if that can't be said."""
+    if _met_a_version(entry):
+        return entry.local_at if entry.local_kind == "local" else None
+    # No row: whatever took it away was committed before this was logged.
+    return entry.logged_at if entry.conflict_type in MISSING else None
+
+
+def _met_a_version(entry: Logged) -> bool:
+    return entry.local_at is not None
+
+
+def _unseen(
+    other: Logged, bound: datetime, written: datetime, *, exact: bool
+) -> _Order:
+    """Whether B applied a change of A, not later than `bound`, after it had written.
+
+    Args:
+        other: B's entry about a change of A.
+        bound: By A's clock.
+        written: When B committed its own change, by B's clock.
+        exact: `bound` is a commit time; else the time of a log entry.
+    """
+    applied = _applied(other, written)
+    if applied is _Order.BEFORE:
+        return _Order.BEFORE
+    if other.remote_at is None:
+        return _Order.UNSURE
+    if other.remote_at <= bound:
+        return applied
+    if not exact and other.remote_at < bound + LOG_TIME_STEP:
+        return _Order.UNSURE
+    return _Order.BEFORE  # a later change of A, which this entry is not about
+
+
+def _applied(other: Logged, written: datetime) -> _Order:
+    """Whether the change of `other` was applied after B committed at `written`."""
+    if other.local_kind == "local" and other.local_at is not None:
+        if other.local_at >= written:
+            return _Order.AFTER
+        first = _Order.BEFORE
+    else:
+        first = _compared(other.logged_at, written)
+    if other.attempts == 1 or first is not _Order.BEFORE:
+        return first
+    # Tried again: the version that the last attempt met is not recorded; and what
+    # changed nothing may have been sent again long after it was applied.
+    last = _compared(other.last_logged_at, written)
+    return _Order.BEFORE if last is _Order.BEFORE else _Order.UNSURE
+
+
+def _compared(logged: datetime, written: datetime) -> _Order:
+    if logged > written:
+        return _Order.AFTER
+    if logged + LOG_TIME_STEP <= written:
+        return _Order.BEFORE
+    return _Order.UNSURE
+
+
+def _clock_was_set_back(entries: Iterable[Logged]) -> bool:
+    """Whether transactions of one node on one row have times against their LSNs."""
+    placed = sorted(
+        (entry.remote_lsn, entry.remote_at)
+        for entry in entries
+        if entry.remote_lsn is not None and entry.remote_at is not None
+    )
+    return any(one[1] > two[1] for one, two in pairwise(placed))
+
+
+def _unknown(reason: str) -> Decision:
+    return Decision(cause=Cause.UNKNOWN, reason=reason)

@@ -1,0 +1,91 @@
+"""The rows and keys that stand in one text one after another, with words between.
+
+Values can hold the words too, so a part is certain only if the words on both its
+sides stand there once. Whether a part is there at all follows from what comes first:
+the server shows rows to all who may see the key, and both rows or none.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pgconflict.core.wording import Style
+
+
+def certain_parts(
+    text: str, orders: Iterable[tuple[str, ...]], styles: Iterable[Style]
+) -> dict[str, str]:
+    """Name -> part, parentheses included, of those parts that are certain.
+
+    `orders`: which parts can stand there, in their order. The replica identity is
+    called `full` if it is the whole row.
+    """
+    best: dict[str, str] = {}
+    for style in styles:
+        for names in orders:
+            parts = _parts(text, names, style)
+            if len(parts) > len(best):
+                best = parts
+    return best
+
+
+def _parts(text: str, names: tuple[str, ...], style: Style) -> dict[str, str]:
+    """The parts that stand between words which occur once; `full` is an identity."""
+    first, words = _first(text, names[0], style)
+    if first is None:
+        return {}
+    # Where each part begins (at its opening parenthesis) and ends; None: not certain.
+    begins: list[int | None] = [len(words)]
+    ends: list[int | None] = []
+    kinds = [first]
+    at = len(words)
+    for before, name in pairwise(names):
+        found = _separator(text, before, name, style)
+        if found is None or found[0] < at:
+            ends.append(None)
+            begins.append(None)
+            kinds.append(name)
+            continue
+        position, length, kind = found
+        ends.append(position + 1)
+        begins.append(position + length - 1)
+        kinds.append(kind)
+        at = position + length - 1
+    last = style.parts[kinds[-1]].after
+    whole = text.endswith(")" + last)
+    ends.append(len(text) - len(last) if whole else None)
+    return {
+        kind: text[begin:end]
+        for kind, begin, end in zip(kinds, begins, ends, strict=True)
+        if begin is not None and end is not None and begin < end
+    }
+
+
+def _first(text: str, name: str, style: Style) -> tuple[str | None, str]:
+    for kind in (name, "full") if name == "identity" else (name,):
+        words = style.parts[kind].before
+        if style.own_line:
+            words = words[:1].upper() + words[1:]
+        if text.startswith(words + "("):
+            return kind, words
+    return None, ""
+
+
+def _separator(
+    text: str, before: str, name: str, style: Style
+) -> tuple[int, int, str] | None:
+    """Where the words between two parts stand, if they stand there once."""
+    found: tuple[int, int, str] | None = None
+    end = ")" + style.parts[before].after + style.between
+    for kind in (name, "full") if name == "identity" else (name,):
+        words = end + style.parts[kind].before + "("
+        position = text.find(words)
+        if position >= 0:
+            if found is not None or text.find(words, position + 1) >= 0:
+                return None
+            found = position, len(words), kind
+    return found

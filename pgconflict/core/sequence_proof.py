@@ -1,0 +1,142 @@
+"""After a synchronisation: is every next value of the target a new one?
+
+Nothing here trusts the plan or what the server said to a change. It compares what
+both nodes say when they are asked again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pgconflict.core.sequence import SequenceName, SequenceState, same_definition
+from pgconflict.core.sequence_change import Outcome, Result
+from pgconflict.core.sequence_plan import Obstacle, Plan
+from pgconflict.core.sequence_position import not_proved
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+
+class Line(msgspec.Struct, frozen=True, gc=False):
+    """One sequence: what was, what was done, what is, and whether that is proved."""
+
+    name: SequenceName
+    source: SequenceState | None
+    """Read after the target; None: it is gone."""
+
+    before: SequenceState | None
+    after: SequenceState | None
+    column_value: int | None
+    reason: str
+    """Why it was moved or was not: `unchanged`, or words for people."""
+
+    moved: bool
+    blocked: bool
+    """Something kept it from being what was asked for."""
+
+    unreadable: bool
+    doubt: str | None
+    """Why it is not proved; None: it is."""
+
+    @property
+    def proved(self) -> bool:
+        """Whether the target's next values are new ones."""
+        return self.doubt is None
+
+
+class Proof(msgspec.Struct, frozen=True):
+    """All sequences of a source, by name."""
+
+    lines: tuple[Line, ...]
+
+    @property
+    def moved(self) -> int:
+        """How many were moved."""
+        return sum(line.moved for line in self.lines)
+
+    @property
+    def doubts(self) -> list[Line]:
+        """Those that are not proved."""
+        return [line for line in self.lines if line.doubt is not None]
+
+    @property
+    def blocked(self) -> list[Line]:
+        """Those that something kept from being what was asked for."""
+        return [line for line in self.lines if line.blocked]
+
+    @property
+    def unreadable(self) -> list[Line]:
+        """Those that our role may not read or move."""
+        return [line for line in self.lines if line.unreadable]
+
+
+def prove(
+    plan: Plan,
+    results: Iterable[Result],
+    *,
+    before: Mapping[SequenceName, SequenceState],
+    sources: Mapping[SequenceName, SequenceState],
+    targets: Mapping[SequenceName, SequenceState],
+    column_values: Mapping[SequenceName, int] | None = None,
+) -> Proof:
+    """Compare two nodes that were read again.
+
+    Args:
+        plan: What was to be done.
+        results: What was done of it.
+        before: The target when the plan was made.
+        sources: The source, read last.
+        targets: The target, read after the changes.
+        column_values: The target's columns, asked after the changes.
+    """
+    columns = column_values or {}
+    reasons = {one.name: str(one.reason) for one in plan.advances}
+    done = {result.change.name: result for result in results}
+    obstacles = {one.name: one for one in plan.blocked}
+    lines = []
+    for name in dict.fromkeys((*sources, *reasons, *obstacles)):
+        source, target = sources.get(name), targets.get(name)
+        result, obstacle = done.get(name), obstacles.get(name)
+        reason = reasons.get(name, "unchanged")
+        moved = result is not None and result.outcome is Outcome.SET
+        blocked = obstacle is not None
+        if obstacle is not None:
+            reason = f"{obstacle.obstacle}: {obstacle.detail}"
+        elif result is not None and not result.outcome.done:
+            blocked = True
+            reason = f"{result.outcome}: {result.detail or 'run it again'}"
+        elif result is not None and result.detail:
+            reason = f"{reason}; {result.detail}"
+        refused = obstacle is not None and obstacle.obstacle is Obstacle.UNREADABLE
+        denied = result is not None and result.outcome is Outcome.DENIED
+        lines.append(
+            Line(
+                name,
+                source,
+                before.get(name),
+                target,
+                columns.get(name),
+                reason,
+                moved,
+                blocked,
+                refused or denied,
+                _doubt(source, target, columns.get(name)),
+            )
+        )
+    return Proof(tuple(lines))
+
+
+def _doubt(
+    source: SequenceState | None,
+    target: SequenceState | None,
+    column_value: int | None,
+) -> str | None:
+    if target is None:
+        return "missing on the target"
+    if source is None:
+        return "gone from the source"
+    if not same_definition(source, target) and source.increment != target.increment:
+        return "the increments differ"
+    return not_proved(source, target, column_value)

@@ -1,0 +1,302 @@
+"""The decision rule is never wrong about histories of two nodes, their truth known."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import msgspec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pgconflict.core.cause import Cause, Logged, decide
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+KEYS = (1, 2)
+
+
+@dataclass(frozen=True)
+class Change:
+    """What one transaction does to one row, as it is sent."""
+
+    number: int
+    node: int
+    at: datetime
+    lsn: int
+    what: str
+    key: int
+    new_key: int
+
+
+@dataclass(frozen=True)
+class Version:
+    number: int  # of the transaction
+    node: int
+    at: datetime
+
+
+@dataclass
+class Entry:
+    """What was logged, and the truth about it."""
+
+    node: int
+    key: int
+    new_key: int
+    logged: Logged
+    remote: int
+    local: int | None
+    concurrent: bool | None
+
+
+@dataclass
+class Simulated:
+    """One node."""
+
+    name: int
+    clock: datetime
+    rows: dict[int, Version] = field(default_factory=dict)
+    inbox: list[Change] = field(default_factory=list)
+    applied: set[int] = field(default_factory=set)
+    skipped: bool = False
+    # Who took the row away last: truth for a missing row.
+    gone: dict[int, int | None] = field(default_factory=dict)
+
+
+class History:
+    """Two nodes, each with the changes that wait for it; random steps."""
+
+    def __init__(self, offset: int) -> None:
+        ahead = timedelta(microseconds=offset)
+        self.nodes = (Simulated(0, START), Simulated(1, START + ahead))
+        self.entries: list[Entry] = []
+        self.seen: dict[int, frozenset[int]] = {}  # transaction -> others' seen by it
+        self.changes: dict[int, Change] = {}
+        self.number = 0
+
+    def tick(self, microseconds: int) -> None:
+        for node in self.nodes:
+            node.clock += timedelta(microseconds=microseconds)
+
+    def write(self, at: int, what: str, key: int, *, share: bool = True) -> None:
+        node = self.nodes[at]
+        new_key = key
+        if what == "move":
+            new_key = KEYS[1 - KEYS.index(key)]
+            if key not in node.rows or new_key in node.rows:
+                return
+        if (what == "insert") == (key in node.rows):
+            return
+        self.number += 1
+        change = Change(self.number, at, node.clock, self.number, what, key, new_key)
+        self.changes[self.number] = change
+        self.seen[self.number] = frozenset(node.applied)
+        self.put(node, change, Version(self.number, at, node.clock))
+        if share:
+            self.nodes[1 - at].inbox.append(change)
+
+    def put(self, node: Simulated, change: Change, version: Version) -> None:
+        if change.what in ("delete", "move"):
+            del node.rows[change.key]
+            node.gone[change.key] = change.number
+        if change.what != "delete":
+            node.rows[change.new_key] = version
+
+    def deliver(self, at: int) -> None:
+        node = self.nodes[at]
+        if not node.inbox:
+            return
+        change = node.inbox[0]
+        blocked = self.blocked(node, change)
+        met = node.rows.get(change.new_key if blocked else change.key)
+        if blocked:
+            self.log(node, change, blocked, met, stalls=True)
+            return
+        node.inbox.pop(0)
+        node.applied.add(change.number)
+        if change.what != "insert":
+            word = "delete" if change.what == "delete" else "update"
+            if met is None:
+                self.log(node, change, f"{word}_missing", None)
+                return
+            if met.node == at:
+                self.log(node, change, f"{word}_origin_differs", met)
+        self.put(node, change, Version(change.number, change.node, change.at))
+
+    def blocked(self, node: Simulated, change: Change) -> str | None:
+        if change.what == "insert" and change.key in node.rows:
+            return "insert_exists"
+        moved = change.what == "move" and change.key in node.rows
+        return "update_exists" if moved and change.new_key in node.rows else None
+
+    def skip(self, at: int) -> None:
+        """Somebody gives up a transaction that stops apply."""
+        node = self.nodes[at]
+        if node.inbox and self.blocked(node, node.inbox[0]):
+            node.inbox.pop(0)
+            node.skipped = True
+
+    def log(
+        self,
+        node: Simulated,
+        change: Change,
+        word: str,
+        met: Version | None,
+        *,
+        stalls: bool = False,
+    ) -> None:
+        at = node.clock.replace(microsecond=node.clock.microsecond // 1000 * 1000)
+        for entry in self.entries:
+            same = (entry.node, entry.remote) == (node.name, change.number)
+            if same and entry.logged.conflict_type == word:
+                entry.logged = msgspec.structs.replace(
+                    entry.logged, attempts=entry.logged.attempts + 1, last_logged_at=at
+                )
+                return
+        own = met is not None and met.node == node.name
+        logged = Logged(
+            conflict_id=len(self.entries) + 1,
+            conflict_type=word,
+            stalls=stalls,
+            logged_at=at,
+            last_logged_at=at,
+            attempts=1,
+            remote_at=change.at,
+            remote_lsn=change.lsn,
+            local_at=met.at if met else None,
+            local_kind=None if met is None else "local" if own else "origin",
+        )
+        concurrent: bool | None = None
+        local = met.number if met and own else None
+        if met is None:
+            # Whoever took the row away on this node; unknown if nobody here did.
+            gone = node.gone.get(change.key)
+            local = gone if gone and self.changes[gone].node == node.name else None
+        if local is not None:
+            concurrent = local not in self.seen[change.number]
+        key = change.new_key if stalls else change.key
+        self.entries.append(
+            Entry(
+                node.name, key, change.new_key, logged, change.number, local, concurrent
+            )
+        )
+
+    def decided(self, *, complete: bool) -> list[tuple[Entry, Cause]]:
+        found = []
+        for entry in self.entries:
+            theirs = self.around(1 - entry.node, entry.key)
+            ours = [
+                other
+                for other in self.around(entry.node, entry.key)
+                if other.conflict_id != entry.logged.conflict_id
+            ]
+            skipped = any(node.skipped for node in self.nodes)
+            doubts = ["skipped"] if skipped else []
+            if not complete:
+                doubts.append("the log was not read that far")
+            found.append((entry, decide(entry.logged, theirs, ours, doubts).cause))
+        return found
+
+    def around(self, node: int, key: int) -> list[Logged]:
+        return [
+            msgspec.structs.replace(
+                entry.logged, moves_here=entry.new_key == key and entry.key != key
+            )
+            for entry in self.entries
+            if entry.node == node and key in (entry.key, entry.new_key)
+        ]
+
+
+steps = st.lists(
+    st.tuples(
+        st.sampled_from(
+            ["update"] * 6
+            + ["deliver"] * 8
+            + ["delete", "insert", "insert", "move", "deliver-all", "skip"]
+        ),
+        st.sampled_from([0, 1]),
+        st.sampled_from(KEYS),
+        st.sampled_from([1, 7, 120, 900, 2500]),
+    ),
+    max_size=60,
+)
+
+
+def play(offset: int, taken: Sequence[tuple[str, int, int, int]]) -> History:
+    history = History(offset)
+    for key in KEYS:
+        history.write(0, "insert", key)
+        history.tick(5000)
+    for _ in KEYS:
+        history.deliver(1)
+    for what, at, key, microseconds in taken:
+        history.tick(microseconds)
+        if what == "deliver":
+            history.deliver(at)
+        elif what == "deliver-all":
+            for _ in range(len(history.nodes[at].inbox)):
+                history.deliver(at)
+                history.tick(3)
+        elif what == "skip":
+            history.skip(at)
+        else:
+            history.write(at, what, key)
+    return history
+
+
+def deliver_all(history: History) -> bool:
+    """Apply everything; False if apply is stopped for good."""
+    for _ in range(200):
+        for at in (0, 1):
+            history.tick(1500)
+            history.deliver(at)
+        if not any(node.inbox for node in history.nodes):
+            return True
+    return False
+
+
+@settings(max_examples=3000, deadline=None)
+@given(st.integers(-5_000_000, 5_000_000), steps)
+def test_a_cause_is_never_wrong(
+    offset: int, taken: list[tuple[str, int, int, int]]
+) -> None:
+    history = play(offset, taken)
+    for complete in (False, True):
+        if complete:
+            complete = deliver_all(history)  # noqa: PLW2901 - stopped for good: not
+        for entry, cause in history.decided(complete=complete):
+            if cause is Cause.UNKNOWN:
+                continue
+            assert (cause is Cause.CONCURRENT) == entry.concurrent, (
+                entry,
+                history.changes,
+            )
+
+
+@settings(max_examples=500, deadline=None)
+@given(
+    st.integers(-5_000_000, 5_000_000),
+    st.lists(
+        st.tuples(
+            st.sampled_from(["update", "update", "deliver", "deliver-all"]),
+            st.sampled_from([0, 1]),
+            st.just(1),
+            st.sampled_from([1, 7, 120, 900, 2500]),
+        ),
+        max_size=60,
+    ),
+)
+def test_updates_alone_are_always_decided(
+    offset: int, taken: list[tuple[str, int, int, int]]
+) -> None:
+    """Without deletes, inserts and stops, a complete log leaves nothing unknown."""
+    history = play(offset, taken)
+    assert deliver_all(history)
+
+    causes = Counter(cause for _, cause in history.decided(complete=True))
+
+    assert causes[Cause.UNKNOWN] == 0
