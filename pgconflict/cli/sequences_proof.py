@@ -68,9 +68,7 @@ def _cells(line: Line) -> tuple[object, ...]:
     )
 
 
-def proof_document(
-    proof: Proof, ending: Ending, sync_id: int | None
-) -> dict[str, Any]:
+def proof_document(proof: Proof, ending: Ending, sync_id: int | None) -> dict[str, Any]:
     """Return the proof for JSON."""
     return {
         "sync_id": sync_id,

@@ -4,38 +4,32 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import nullcontext
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from pgconflict.cli import output
-from pgconflict.cli.output import Column
 from pgconflict.cli.sequences_access import (
     DENIED,
     FINDINGS,
-    add_choice,
-    choice_of,
-    conflict_log,
     configured,
-    count_or_time,
+    conflict_log,
     databases_of,
     node_of,
     opened,
-    position_of,
     say,
     storing,
     watch,
 )
+from pgconflict.cli.sequences_options import add_options, request_of
+from pgconflict.cli.sequences_plan import plan_document, print_plan, summary
 from pgconflict.cli.sequences_proof import (
     print_proof,
     print_stored,
     proof_document,
     stored_values,
 )
-from pgconflict.config.values import duration
 from pgconflict.conflict_log import sequence_syncs
 from pgconflict.conflict_log.sequence_syncs import Ending, Run
-from pgconflict.core.sequence import SequenceName
-from pgconflict.core.sequence_plan import Obstacle, Plan, Policy
+from pgconflict.core.sequence_plan import Obstacle
 from pgconflict.errors import PgConflictError, UsageError
 from pgconflict.server.sequence_advance import Applied, Patience
 from pgconflict.server.sequence_cutover import (
@@ -49,7 +43,6 @@ from pgconflict.server.sequence_cutover import (
 from pgconflict.server.sequence_sync import (
     Done,
     Look,
-    Request,
     look,
     move_and_prove,
     refuse_same,
@@ -61,130 +54,14 @@ if TYPE_CHECKING:
     import psycopg
 
     from pgconflict.config import Config
+    from pgconflict.core.sequence import SequenceName
     from pgconflict.core.sequence_proof import Proof
     from pgconflict.server.sequences import SequenceNode
-
-_COLUMNS = (
-    Column("sequence"),
-    Column("source", "right"),
-    Column("target", "right"),
-    Column("to", "right"),
-    Column("reason"),
-)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Take two nodes and what is asked for."""
-    parser.add_argument("--from", dest="source", metavar="NODE", help="the source")
-    parser.add_argument("--to", dest="target", metavar="NODE", help="the target")
-    parser.add_argument(
-        "--apply", action="store_true", help="do it; without it nothing is changed"
-    )
-    add_choice(parser)
-    _add_policy(parser)
-    _add_cutover(parser)
-    group = parser.add_argument_group("proof")
-    group.add_argument(
-        "--no-store",
-        action="store_true",
-        help="print the proof only, do not keep it in the conflict log database",
-    )
-    group.add_argument(
-        "--proof",
-        nargs="?",
-        const="last",
-        metavar="ID",
-        help="print what is kept of a run, or of the last one, and do nothing else",
-    )
-
-
-def _add_policy(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("how far")
-    group.add_argument(
-        "--margin",
-        type=_option(count_or_time),
-        default=0,
-        metavar="COUNT|TIME",
-        help="be so many of the source's values ahead, or what it gives out in such a"
-        " time (60s): its rate is measured",
-    )
-    group.add_argument(
-        "--sample",
-        type=_option(duration),
-        default=timedelta(seconds=3),
-        metavar="TIME",
-        help="how long the rate is measured; default: 3s",
-    )
-    group.add_argument(
-        "--check-columns",
-        action="store_true",
-        help="be beyond the values in the target's columns too",
-    )
-    group.add_argument(
-        "--allow-backwards",
-        action="append",
-        default=[],
-        metavar="SCHEMA.NAME",
-        help="set this one to the source's value even if that is back; may be repeated",
-    )
-    group.add_argument(
-        "--with-definition",
-        action="store_true",
-        help="give the target the source's definition where they differ",
-    )
-    group.add_argument(
-        "--create-missing",
-        action="store_true",
-        help="create sequences that the target lacks",
-    )
-    group.add_argument(
-        "--lock-timeout",
-        type=_option(duration),
-        default=None,
-        metavar="TIME",
-        help="longest wait for one sequence's lock, behind which others wait;"
-        " default: sequences.lock_timeout of the configuration",
-    )
-    group.add_argument(
-        "--patience",
-        type=_option(duration),
-        default=timedelta(seconds=30),
-        metavar="TIME",
-        help="how long sequences that stay locked are tried again; default: 30s",
-    )
-
-
-def _add_cutover(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("switchover and major upgrade")
-    group.add_argument(
-        "--cutover",
-        action="store_true",
-        help="first wait until the target has applied all of the source's WAL",
-    )
-    group.add_argument(
-        "--require-read-only",
-        action="store_true",
-        help="with --cutover: refuse unless the source takes no more writes",
-    )
-    group.add_argument(
-        "--timeout",
-        type=_option(duration),
-        default=timedelta(seconds=60),
-        metavar="TIME",
-        help="with --cutover: how long to wait for the target; default: 60s",
-    )
-
-
-def _option(parse: Any) -> Any:
-    """Make a ValueError's words those of the usage error."""
-
-    def parsed(text: str) -> Any:
-        try:
-            return parse(text)
-        except ValueError as error:
-            raise UsageError(f"{output.visible(text)}: {error}") from None
-
-    return parsed
+    add_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -201,10 +78,10 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError("--from and --to are the same node")
     if arguments.require_read_only and not arguments.cutover:
         raise UsageError("--require-read-only belongs to --cutover")
-    codes = []
-    for database in databases_of(arguments):
-        codes.append(asyncio.run(_Sync(config, arguments, database).run()))
-    return max(codes)
+    return max(
+        asyncio.run(_Sync(config, arguments, database).run())
+        for database in databases_of(arguments)
+    )
 
 
 def _print_kept(config: Config, arguments: argparse.Namespace) -> int:
@@ -220,31 +97,6 @@ def _print_kept(config: Config, arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _request(arguments: argparse.Namespace) -> Request:
-    margin = arguments.margin
-    count = margin if isinstance(margin, int) else 0
-    names = frozenset(map(_qualified, arguments.allow_backwards))
-    return Request(
-        choice=choice_of(arguments),
-        policy=Policy(
-            margin=count,
-            allow_backwards=names,
-            with_definition=arguments.with_definition,
-            create_missing=arguments.create_missing,
-        ),
-        margin_s=margin.total_seconds() if isinstance(margin, timedelta) else None,
-        sample_s=arguments.sample.total_seconds(),
-        check_columns=arguments.check_columns,
-    )
-
-
-def _qualified(text: str) -> SequenceName:
-    schema, dot, name = text.partition(".")
-    if not dot or not name:
-        raise UsageError(f"--allow-backwards {output.visible(text)}: not SCHEMA.NAME")
-    return SequenceName(schema, name)
-
-
 class _Sync:
     """One database, from the first look to the proof."""
 
@@ -254,7 +106,7 @@ class _Sync:
         self._config = config
         self._arguments = arguments
         self._database = database
-        self._request = _request(arguments)
+        self._request = request_of(arguments)
         self._seen: list[str] = []
         self._waited: Waited | None = None
 
@@ -281,8 +133,8 @@ class _Sync:
             await self._wait(source, target)
         seen = await look(source, target, self._request)
         if not self._arguments.json:
-            _print_plan(seen)
-        say(_summary(seen.plan))
+            print_plan(seen)
+        say(summary(seen.plan))
         if not self._arguments.apply:
             return self._planned(seen, target)
         if self._arguments.no_store:
@@ -295,8 +147,8 @@ class _Sync:
         for link in native:
             say(
                 f"subscription {link.subscription} of node {target.name} has"
-                f" {output.plural(link.sequences, 'sequence')} that PostgreSQL copies at"
-                " ALTER SUBSCRIPTION ... REFRESH SEQUENCES, and only then, also"
+                f" {output.plural(link.sequences, 'sequence')} that PostgreSQL copies"
+                " at ALTER SUBSCRIPTION ... REFRESH SEQUENCES, and only then, also"
                 " backwards: do not run that after this"
             )
 
@@ -322,7 +174,7 @@ class _Sync:
 
     def _planned(self, seen: Look, target: SequenceNode) -> int:
         if self._arguments.json:
-            output.print_json(_plan_document(seen, target.database))
+            output.print_json(plan_document(seen, target.database))
         say("nothing was changed: --apply does it")
         if any(one.obstacle is Obstacle.UNREADABLE for one in seen.plan.blocked):
             return DENIED
@@ -356,7 +208,7 @@ class _Sync:
                 values = stored_values(done.proof, target.name)
                 sequence_syncs.end(connection, sync_id, ending, values)
         if self._arguments.json:
-            document = _plan_document(seen, target.database)
+            document = plan_document(seen, target.database)
             output.print_json(document | proof_document(done.proof, ending, sync_id))
         else:
             print_proof(done.proof, ending, sync_id)
@@ -431,73 +283,3 @@ def _still_moving(seen: Look, proof: Proof) -> list[SequenceName]:
         and (before.last_value, before.is_called)
         != (line.source.last_value, line.source.is_called)
     ]
-
-
-def _print_plan(seen: Look) -> None:
-    rows: list[tuple[object, ...]] = []
-    for one in seen.plan.advances:
-        reason = str(one.reason) + (f" ({one.note})" if one.note else "")
-        now = None if one.create else position_of(one.target)
-        rows.append(
-            (
-                str(one.name),
-                position_of(one.source),
-                now,
-                position_of(one.planned),
-                reason,
-            )
-        )
-    for blocked in seen.plan.blocked:
-        rows.append(
-            (
-                str(blocked.name),
-                position_of(seen.sources.get(blocked.name)),
-                position_of(seen.targets.get(blocked.name)),
-                None,
-                f"left alone: {blocked.obstacle}: {blocked.detail}",
-            )
-        )
-    if rows:
-        output.print_table(_COLUMNS, rows)
-
-
-def _summary(plan: Plan) -> str:
-    text = (
-        f"{output.plural(len(plan.advances), 'sequence')} to move,"
-        f" {len(plan.blocked)} left alone, {plan.unchanged} as they should be"
-    )
-    return text + (f", {len(plan.extra)} only on the target" if plan.extra else "")
-
-
-def _plan_document(seen: Look, database: str) -> dict[str, Any]:
-    plan = seen.plan
-    return {
-        "database": database,
-        "plan": [
-            {
-                "schemaname": one.name.schemaname,
-                "sequencename": one.name.sequencename,
-                "source_last_value": one.source.last_value,
-                "source_is_called": one.source.is_called,
-                "old_last_value": None if one.create else one.target.last_value,
-                "old_is_called": None if one.create else one.target.is_called,
-                "last_value": one.last_value,
-                "is_called": one.is_called,
-                "column_value": one.column_value,
-                "reason": str(one.reason),
-                "note": one.note,
-            }
-            for one in plan.advances
-        ],
-        "left_alone": [
-            {
-                "schemaname": one.name.schemaname,
-                "sequencename": one.name.sequencename,
-                "obstacle": str(one.obstacle),
-                "detail": one.detail,
-            }
-            for one in plan.blocked
-        ],
-        "unchanged": plan.unchanged,
-        "only_on_target": [str(name) for name in plan.extra],
-    }

@@ -10,6 +10,7 @@ from pgconflict.config.models import (
     RowDataRule,
     ServerLog,
 )
+from pgconflict.config.sequences import SequencePair, Sequences
 from pgconflict.config.values import ListenAddress
 
 __all__ = [
@@ -21,6 +22,8 @@ __all__ = [
     "Metrics",
     "Node",
     "RowDataRule",
+    "SequencePair",
+    "Sequences",
     "ServerLog",
     "find",
     "load",

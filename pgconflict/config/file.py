@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel, ValidationError
 
+from pgconflict.config import sequence_keys
 from pgconflict.config.models import Config
 from pgconflict.config.source import KeyPath, Problem, Source, read
 from pgconflict.errors import ConfigError
@@ -110,6 +111,9 @@ def _between_keys(source: Source) -> Iterator[Problem]:
                 yield Problem(
                     source.line(path), path, f"another node has the name {name!r}"
                 )
+    sequences = _at(source.data, "sequences")
+    for path, text in sequence_keys.problems(sequences, set(names)):
+        yield Problem(source.line(path), path, text)
     metrics = _at(source.data, "metrics")
     for one, other in (
         ("tls_cert_file", "tls_key_file"),

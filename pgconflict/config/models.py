@@ -8,23 +8,17 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from pgconflict.config import values
+from pgconflict.config.section import Section as _Section
+from pgconflict.config.section import listed as _listed
+from pgconflict.config.section import section as _section
+from pgconflict.config.sequences import Sequences
 
 MS = timedelta(milliseconds=1)
 SECOND = timedelta(seconds=1)
 DAY = timedelta(days=1)
-
-
-def _listed(value: object) -> object:
-    # Strict models take no list for a tuple, and a list is not frozen.
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _section(value: object) -> object:
-    # A section whose every line is commented out is null in YAML.
-    return {} if value is None else value
 
 
 Interval = Annotated[
@@ -43,16 +37,6 @@ File = Annotated[
 Directory = Annotated[Path | None, BeforeValidator(values.optional(values.directory))]
 Listen = Annotated[values.ListenAddress | None, BeforeValidator(values.listen_address)]
 Text = Annotated[str, Field(min_length=1)]
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(
-        frozen=True,
-        strict=True,
-        extra="forbid",
-        hide_input_in_errors=True,
-        use_attribute_docstrings=True,
-    )
 
 
 class RowDataRule(_Section):
@@ -108,6 +92,9 @@ class Metrics(_Section):
     basic_auth_file: File = None
     """Users who may read, one `user:password` a line; null lets everybody read."""
 
+    top_tables: Annotated[int, Field(ge=0, le=1000)] = 0
+    """How many tables of each subscription have a series of their own; 0: none."""
+
 
 class ServerLog(_Section):
     """How a node's server log is read."""
@@ -133,6 +120,16 @@ class Node(_Section):
 
     server_log: Annotated[ServerLog, BeforeValidator(_section)] = ServerLog()
     """How its log is read."""
+
+
+class Verdict(_Section):
+    """The looks at conflicting rows on both nodes: do they differ, was a write lost."""
+
+    enabled: bool = True
+    """false: no row of a node is ever read."""
+
+    rate: Annotated[int, Field(ge=1, le=10_000)] = 50
+    """Rows read from a node a second, at most; each by one index lookup."""
 
 
 class Limits(_Section):
@@ -165,6 +162,12 @@ class Config(_Section):
 
     nodes: Annotated[tuple[Node, ...], BeforeValidator(_listed), Field(min_length=1)]
     """The servers that are watched."""
+
+    sequences: Annotated[Sequences, BeforeValidator(_section)] = Sequences()
+    """Sequences that the daemon keeps in step."""
+
+    verdict: Annotated[Verdict, BeforeValidator(_section)] = Verdict()
+    """The looks at conflicting rows."""
 
     limits: Annotated[Limits, BeforeValidator(_section)] = Limits()
     """Bounds."""

@@ -6,8 +6,10 @@ select c.oid as relid,
        pg_catalog.row_security_active(c.oid) as hides_rows,
        a.names, a.types, a.generated, a.readable,
        i.keys,
-       case when x.tracked then pg_catalog.pg_xact_commit_timestamp(c.xmin) end
-           as changed_at,
+       c.xmin::text as change,
+       o.timestamp as changed_at,
+       -- The time is the origin's own then, by its clock.
+       coalesce(o.roident <> 0, false) as changed_by_apply,
        greatest(s.last_vacuum, s.last_autovacuum) as vacuumed_at,
        exists (select from pg_catalog.pg_stat_progress_vacuum v
                 where v.relid = c.oid
@@ -15,8 +17,8 @@ select c.oid as relid,
   from pg_catalog.pg_class c
   join pg_catalog.pg_namespace n on n.oid = c.relnamespace
   left join pg_catalog.pg_stat_all_tables s on s.relid = c.oid
-  cross join lateral (
-      select pg_catalog.current_setting('track_commit_timestamp') = 'on' as tracked) x
+  left join lateral pg_catalog.pg_xact_commit_timestamp_origin(c.xmin) o
+    on pg_catalog.current_setting('track_commit_timestamp') = 'on'
   cross join lateral (
       select array_agg(a.attname::text order by a.attnum) as names,
              array_agg(pg_catalog.format_type(a.atttypid, a.atttypmod)

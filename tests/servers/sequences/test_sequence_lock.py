@@ -1,0 +1,120 @@
+"""What docs/adr/0007-sequence-lock.md says about locks, on every version."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+
+from pgconflict.core.sequence import SequenceName, SequenceState
+from pgconflict.server import sequence_lock
+from tests.fixtures.sequence_nodes import Writers, stands
+
+if TYPE_CHECKING:
+    from tests.fixtures.sequence_nodes import Pair
+
+ROW = (
+    "select relfilenode, xmin::text, relpersistence, relowner from pg_class"
+    " where oid = 'public.x'::regclass"
+)
+
+
+def state(*, unlogged: bool = False, cache: int = 1) -> SequenceState:
+    return SequenceState(
+        oid=0,
+        name=SequenceName("public", "x"),
+        owner="postgres",
+        unlogged=unlogged,
+        data_type="bigint",
+        start=1,
+        increment=1,
+        minimum=1,
+        maximum=(1 << 63) - 1,
+        cache=cache,
+        cycle=False,
+    )
+
+
+@pytest.mark.parametrize("unlogged", [False, True])
+def test_the_lock_keeps_nextval_out_and_changes_nothing(
+    same: Pair,
+    unlogged: bool,  # noqa: FBT001
+) -> None:
+    kind = "unlogged" if unlogged else ""
+    same.b.execute(f"create {kind} sequence public.x")
+    before = same.b.execute(ROW)
+
+    with same.b.connect() as holder, same.b.connect() as other:
+        other.execute("set lock_timeout = '50ms'")
+        with holder.transaction():
+            holder.execute(sequence_lock.lock([state(unlogged=unlogged)]))
+            for statement in ("select nextval('x')", "select setval('x', 9)"):
+                with pytest.raises(psycopg.errors.LockNotAvailable):
+                    other.execute(statement.encode())
+        assert other.execute("select nextval('x')").fetchone() == (1,)
+
+    assert same.b.execute(ROW) == before
+
+
+def test_reading_and_setting_without_the_lock_gives_out_values_twice(
+    same: Pair,
+) -> None:
+    """The reason for the lock: one statement is not enough."""
+    same.b.execute("create sequence public.x; select nextval('public.x')")
+    statement = b"select setval('public.x', pg_sequence_last_value('public.x') + 7)"
+    with Writers(same.b, "public.x") as writers, same.b.connect() as setter:
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            for _ in range(100):
+                setter.execute(statement)
+            values = writers.values
+            if len(values) > len(set(values)):
+                break
+
+    assert len(writers.values) > len(set(writers.values))
+
+
+def test_reserved_values_survive_setval_but_not_our_statement(same: Pair) -> None:
+    same.b.execute("create sequence public.x cache 20")
+    with same.b.connect() as session:
+
+        def nextval() -> int:
+            row = session.execute("select nextval('public.x')").fetchone()
+            assert row is not None
+            return int(row[0])
+
+        assert nextval() == 1
+        same.b.execute("select setval('public.x', 1000)")
+        assert nextval() == 2
+
+        with same.b.connect() as holder:
+            holder.execute(sequence_lock.drop_reserved(state(cache=20)))
+        assert nextval() == 1001
+
+
+def test_sync_leaves_no_session_with_old_values(same: Pair) -> None:
+    same.both("create schema app; create sequence app.x cache 20")
+    same.a.execute("select setval('app.x', 5000)")
+    with same.b.connect() as session:
+        session.execute("select nextval('app.x')")
+
+        done = same.sync("--apply")
+
+        assert done.code == 0
+        row = session.execute("select nextval('app.x')").fetchone()
+        assert row is not None
+        assert row[0] > 5000
+    assert stands(same.b, "app.x") == (5020, True)
+
+
+def test_nothing_is_locked_when_nothing_is_behind(same: Pair) -> None:
+    same.both("create schema app; create sequence app.x; select nextval('app.x')")
+    with same.b.connect() as busy, busy.transaction():
+        busy.execute("select nextval('app.x')")
+
+        done = same.sync("--apply")
+
+    assert done.code == 0
+    assert "moved 0" in done.err
