@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pgconflict.cli import output
 from pgconflict.cli.skip_find_lsn import find_lsn
@@ -138,6 +138,9 @@ async def _go_on(
     return 0 if done is None or done.outcome in _GOOD else FINDINGS
 
 
+_HINT: Final = (
+    "the owner may, or a superuser; with password_required = false only a superuser"
+)
 _GOOD = (Outcome.SKIPPED, Outcome.SET)
 
 
@@ -205,7 +208,7 @@ async def _execute(
         facts.node, config, _database(examined), read_only=False
     )
     try:
-        with translated(f"node {facts.node.name}"):
+        with translated(f"node {facts.node.name}", privilege_hint=_HINT):
             now = await look(connection, facts, subscription.subid)
             if (now.origin_lsn or 0) > lsn or now.subscription.skip_lsn not in (0, lsn):
                 return Result(Outcome.MOVED_ON, ("nothing was changed",))
