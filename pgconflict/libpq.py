@@ -8,9 +8,12 @@ What asyncpg can't do is refused, never left out silently.
 from __future__ import annotations
 
 import asyncio
+import os
 import random
+import re
 import socket
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
@@ -27,6 +30,13 @@ if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
 
 DEFAULT_PORT: Final = 5432
+
+_NO_FILE: Final = f"{os.devnull}/none"
+
+_USUAL_SOCKET_FOLDERS: Final = ("/var/run/postgresql", "/run/postgresql", "/tmp")  # noqa: S108
+
+# A field of a passfile: a backslash takes the next character as it is.
+_FIELD: Final = re.compile(r"(?:^|(?<=:))((?:[^:\\]|\\.)*)(?::|$)")
 
 # asyncpg takes these from a URI or the environment only.
 _TLS_FILES: Final = (
@@ -66,6 +76,30 @@ class Parameters:
     server_settings: dict[str, str]
     keepalives: dict[int, int]
     """Socket options of IPPROTO_TCP to values; empty when keepalives are off."""
+    passfile: Path | None
+
+    def password_for(
+        self, host: str | None, port: int, database: str | None
+    ) -> dict[str, str]:
+        """Return asyncpg's arguments for the password of one server.
+
+        asyncpg's own reading of passfiles knows no escapes (0.32).
+        """
+        if "password" in self.arguments or self.passfile is None:
+            return {}
+        wanted = (
+            _name_in_passfile(host),
+            str(port),
+            database or self.arguments.get("database", ""),
+            self.arguments.get("user", ""),
+        )
+        for fields in _lines_of(self.passfile):
+            if all(
+                field in {"*", value}
+                for field, value in zip(fields[:4], wanted, strict=True)
+            ):
+                return {"password": fields[4]}
+        return {}
 
 
 def parameters(dsn: str) -> Parameters:
@@ -88,7 +122,8 @@ def parameters(dsn: str) -> Parameters:
         "user": options.get("user"),
         "database": options.get("dbname"),
         "password": options.get("password"),
-        "passfile": options.get("passfile"),
+        # None would be the default one, read by other rules than libpq's.
+        "passfile": _NO_FILE,
         "ssl": options.get("sslmode"),
         "krbsrvname": options.get("krbsrvname"),
     }
@@ -104,6 +139,7 @@ def parameters(dsn: str) -> Parameters:
         arguments={key: value for key, value in arguments.items() if value},
         server_settings=startup,
         keepalives=_keepalives(options),
+        passfile=Path(options["passfile"]) if options.get("passfile") else None,
     )
 
 
@@ -148,14 +184,18 @@ async def connect(
             # deaf first server would keep it from the others.
             try:
                 connection = await _connect_one(
-                    arguments | {"target_session_attrs": target}, host, port, seconds
+                    arguments
+                    | {"target_session_attrs": target}
+                    | found.password_for(host, port, database),
+                    host,
+                    port,
+                    seconds,
                 )
-            except (
-                OSError,
-                asyncpg.CannotConnectNowError,
-                asyncpg.TargetServerAttributeNotMatched,
-            ) as failure:
+            except (OSError, asyncpg.CannotConnectNowError) as failure:
                 error = failure
+                continue
+            except asyncpg.TargetServerAttributeNotMatched:
+                error = OSError(f"{host}:{port} is not {target}")
                 continue
             _keep_alive(connection, found.keepalives)
             return connection
@@ -221,8 +261,31 @@ def _addresses(options: Mapping[str, str]) -> Iterator[tuple[str | None, int]]:
         yield host or None, int(port or DEFAULT_PORT)
 
 
+def _name_in_passfile(host: str | None) -> str:
+    return "localhost" if host is None or host in _USUAL_SOCKET_FOLDERS else host
+
+
+def _lines_of(passfile: Path) -> Iterator[list[str]]:
+    """Yield the five fields of each line; none of a file that others may read."""
+    try:
+        if not passfile.is_file() or passfile.stat().st_mode & 0o077:
+            return
+        lines = passfile.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return
+    for line in lines:
+        fields = _FIELD.findall(line)
+        if len(fields) > 4 and not line.startswith("#"):  # noqa: PLR2004
+            # What follows the fourth colon is the password, further colons included.
+            fields[4:] = [":".join(fields[4:])]
+            yield [re.sub(r"\\(.)", r"\1", field) for field in fields]
+
+
 def _targets(wanted: str) -> tuple[str, ...]:
-    return ("standby", "any") if wanted == "prefer-standby" else (wanted,)
+    if wanted == "prefer-standby":
+        return ("standby", "any")
+    # Our own default_transaction_read_only would make each server look read-only.
+    return ({"read-write": "primary", "read-only": "standby"}.get(wanted, wanted),)
 
 
 def _system_roots() -> Any:

@@ -6,7 +6,11 @@ import pytest
 
 from tests.fixtures.postgres import MAJORS, WrongVariableError, found, required
 
-pytest_plugins = ["tests.fixtures.servers", "tests.fixtures.proxy"]
+pytest_plugins = [
+    "tests.fixtures.servers",
+    "tests.fixtures.proxy",
+    "tests.fixtures.daemon",
+]
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -24,7 +24,7 @@ from pgconflict.conflict_log.actions import (
 from pgconflict.core import skip as judgement
 from pgconflict.core.capability import capability
 from pgconflict.core.lsn import parse_lsn
-from pgconflict.core.skip import Progress, Stall, Verdict
+from pgconflict.core.skip import Progress, Refusal, Stall, Verdict
 from pgconflict.errors import NodeUnavailableError
 from pgconflict.server.connect import major_version, translated
 from pgconflict.server.statements import identifier
@@ -173,10 +173,19 @@ class _Examination:
         progress = self._progress(subscription, publisher)
         found = Peek(None, "there is nothing to look for")
         if not judgement.settled(self.request.lsn, stalls, progress):
-            progress, found = await self._look(
-                subscription, publisher, stalls, progress
+            stall = judgement.target(self.request.lsn, stalls, progress.passed)
+            found = await peek(
+                subscription,
+                publisher,
+                limits=self.config.limits,
+                upto=None if stall is None else stall.lsn,
+                applied=progress.origin_lsn or 0,
             )
         verdict = judgement.judge(self.request.lsn, stalls, progress, found.pending)
+        if verdict.refusal is Refusal.UNPROVEN and subscription.enabled:
+            # Only now: it takes as long as the worker waits between two attempts.
+            progress = await self._observed(subscription, progress)
+            verdict = judgement.judge(self.request.lsn, stalls, progress, found.pending)
         missing, remedy = self._privilege(subscription)
         return Examined(
             facts=self.facts,
@@ -221,29 +230,6 @@ class _Examination:
             enabled=subscription.enabled,
             failing=False,
         )
-
-    async def _look(
-        self,
-        subscription: Subscription,
-        publisher: Publisher,
-        stalls: Sequence[Stall],
-        progress: Progress,
-    ) -> tuple[Progress, Peek]:
-        """What comes next; and whether apply fails, where that must be known."""
-        stall = judgement.target(self.request.lsn, stalls, progress.passed)
-        known = stall is not None and stall.unfinished
-        if not known and subscription.enabled:
-            progress = await self._observed(subscription, progress)
-        found = await peek(
-            subscription,
-            publisher,
-            limits=self.config.limits,
-            upto=None if stall is None else stall.lsn,
-            applied=progress.origin_lsn or 0,
-        )
-        if found.pending is None and known and subscription.enabled:
-            progress = await self._observed(subscription, progress)
-        return progress, found
 
     async def _observed(
         self, subscription: Subscription, progress: Progress

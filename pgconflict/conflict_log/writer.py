@@ -21,6 +21,7 @@ import msgspec
 from psycopg import sql
 
 from pgconflict.conflict_log import rows as table
+from pgconflict.conflict_log.copy_format import COPY_COLUMNS, encoded
 from pgconflict.conflict_log.entry import Batch, Counted, LogPosition, Node
 from pgconflict.conflict_log.lines import json_line
 from pgconflict.conflict_log.lsn_ranges import (
@@ -363,11 +364,12 @@ class ConflictLogWriter:
         """COPY straight into the day; False, and nothing stored, on a duplicate."""
         try:
             async with self._connection.transaction():
-                await self._connection.copy_records_to_table(
+                await self._connection.copy_to_table(
                     _partition(day),
                     schema_name="pgconflict",
-                    columns=table.COLUMNS,
-                    records=rows,
+                    columns=COPY_COLUMNS,
+                    source=encoded(rows),
+                    format="binary",
                 )
         except asyncpg.UniqueViolationError:
             return False

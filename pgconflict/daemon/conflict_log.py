@@ -15,6 +15,7 @@ from pgconflict.errors import ConfigError, ConflictLogUnavailableError, PgConfli
 if TYPE_CHECKING:
     from pgconflict.config import Config
     from pgconflict.conflict_log.entry import Node
+    from pgconflict.conflict_log.row_policy import RowPolicy
 
 STATEMENT_S: Final = 60  # a batch of 10,000 rows through the stage, on a busy server
 LOCK_S: Final = 5
@@ -64,13 +65,23 @@ async def open_writer(config: Config, node: Node, job: str) -> ConflictLogWriter
         return await ConflictLogWriter.over(
             connection,
             node,
-            policy=policy_of(settings.row_data, settings.rules, _hash_key(config)),
+            policy=policy_from(config),
             retention=settings.retention or None,
             destination=settings.destination,
         )
     except BaseException:
         connection.terminate()
         raise
+
+
+def policy_from(config: Config) -> RowPolicy:
+    """The configuration's policy, without the conflict log's digest key.
+
+    Raises:
+        ConfigError: a rule hashes and there is no key to hash with.
+    """
+    settings = config.conflict_log
+    return policy_of(settings.row_data, settings.rules, _hash_key(config))
 
 
 async def _require_schema(connection: asyncpg.Connection) -> None:

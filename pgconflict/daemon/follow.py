@@ -10,11 +10,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from pgconflict.conflict_log.entry import Batch, LogPosition
 from pgconflict.core.conflict import Conflict, FinishLsn, StoryEvent
 from pgconflict.core.recogniser import Recogniser
+from pgconflict.daemon.overlap import Overlap
 from pgconflict.errors import ConflictLogUnavailableError
 from pgconflict.server.log_follower import Bytes, FilePosition
 from pgconflict.server.log_reader import ReadPosition
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pgconflict.config import Limits
+    from pgconflict.conflict_log.entry import Recorded
     from pgconflict.conflict_log.writer import ConflictLogWriter
     from pgconflict.core.conflict import Entry
     from pgconflict.daemon.job import Job
@@ -69,15 +72,21 @@ class Following:
         self._unrecognised: Counter[str] = Counter()
         self._stored_offset = -1
         self._writing: asyncio.Task[None] | None = None
+        self._last_logged: datetime | None = None
+        self._overlap: Overlap | None = None
         self._stored_at = time.monotonic()
         self._refreshed_at = float("-inf")
         self._data_at = 0.0
+        self._asked_at = float("-inf")
         self._flushed = True
 
     async def run(self, position: LogPosition | None) -> None:
         """Follow from the position on; the reader was opened at it."""
         state = position.state.get("recogniser") if position else None
         self._begin_recognising(state if isinstance(state, dict) else {})
+        self._last_logged = _time(position, "last_logged")
+        if until := _time(position, "overlap_until"):
+            self._overlap = Overlap(self._writer, until)
         try:
             await self._follow()
         finally:
@@ -87,6 +96,7 @@ class Following:
 
     async def _follow(self) -> None:
         while True:
+            self._asked_at = time.monotonic()
             event = await self._reader.next(self._offset)
             self._job.passed()
             if isinstance(event, Bytes):
@@ -126,11 +136,15 @@ class Following:
     async def _next_file(self) -> None:
         entries = self._recogniser.end_of_file()
         self._count_unrecognised()
-        if self._lines() != self._read_with:
+        before, now = self._read_with, self._lines()
+        if before != now:
             # The workers seen are the same, however their lines look now.
             self._begin_recognising(self._recogniser.state())
         self._flushed = True
         await self._record(entries, store_position=True)
+        if before != now and self._last_logged:
+            # What was read so far, in whatever format, may come once more in this.
+            self._overlap = Overlap(self._writer, self._last_logged)
 
     async def _quiet(self) -> None:
         """Nothing new: finish what has no end, or wait."""
@@ -142,7 +156,9 @@ class Following:
             self._flushed = True
             await self._record(self._recogniser.flush())
             return
-        self._writer.caught_up_at = time.monotonic()
+        self._count_gaps()
+        # What was logged while the last rows were stored has not been read.
+        self._writer.caught_up_at = self._asked_at
         position = self._position()
         if position and self._offset != self._stored_offset and self._position_due:
             await self._write(Batch(position=position))
@@ -158,8 +174,12 @@ class Following:
         conflicts = [entry for entry in entries if isinstance(entry, Conflict)]
         finish_lsns = [entry for entry in entries if isinstance(entry, FinishLsn)]
         events = [entry for entry in entries if isinstance(entry, StoryEvent)]
+        if conflicts:
+            self._last_logged = conflicts[-1].log_time
         if conflicts or finish_lsns or events or store_position or self._position_due:
             recorded = await self._resolver.recorded(conflicts) if conflicts else []
+            if self._overlap is not None and recorded:
+                recorded = await self._fresh(self._overlap, recorded)
             batch = Batch(
                 entries=recorded,
                 finish_lsns=finish_lsns,
@@ -169,6 +189,15 @@ class Following:
             await self._written()
             # The next bytes are read while the conflict log stores these.
             self._writing = asyncio.create_task(self._write(batch))
+
+    async def _fresh(
+        self, overlap: Overlap, recorded: list[Recorded]
+    ) -> list[Recorded]:
+        if overlap.ended(recorded):
+            self._overlap = None
+            return recorded
+        await self._written()
+        return await overlap.fresh(recorded)
 
     async def _written(self) -> None:
         """Wait until the last batch is stored."""
@@ -203,6 +232,8 @@ class Following:
                 "place": position.place,
                 "log_filename": position.log_filename,
                 "done_before": position.done_before,
+                "last_logged": _iso(self._last_logged),
+                "overlap_until": _iso(self._overlap.until if self._overlap else None),
             },
         )
 
@@ -231,6 +262,15 @@ class Following:
                 "a part of the server log was gone before it was read (%s)", reason
             )
         self._reader.gaps.clear()
+
+
+def _iso(time: datetime | None) -> str | None:
+    return None if time is None else time.isoformat()
+
+
+def _time(position: LogPosition | None, name: str) -> datetime | None:
+    text = position.state.get(name) if position else None
+    return datetime.fromisoformat(text) if isinstance(text, str) else None
 
 
 def read_position(position: LogPosition | None) -> ReadPosition | None:

@@ -8,7 +8,7 @@ by nodes x subscriptions x conflict types.
 from __future__ import annotations
 
 import platform
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, get_args
 
 from prometheus_client import (
     CollectorRegistry,
@@ -21,6 +21,9 @@ from pgconflict import __version__
 from pgconflict.core.conflict import ConflictType, Kind
 from pgconflict.daemon.health_metrics import JobsLate
 from pgconflict.daemon.node_metrics import NodeMetrics
+from pgconflict.daemon.sequence_metrics import SequenceMetrics
+from pgconflict.daemon.verdict_metrics import VerdictMetrics
+from pgconflict.server.log_listing import GapReason
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -132,6 +135,8 @@ class Metrics:
         )
         self.nodes = NodeMetrics(self.registry)
         self.jobs_late = JobsLate(self.registry)
+        self.sequences = SequenceMetrics(self.registry)
+        self.verdicts = VerdictMetrics(self.registry)
 
     def counted(self, node: str, counted: Counted) -> None:
         """Counts what a batch added; comes after its commit."""
@@ -151,6 +156,8 @@ class Metrics:
         self.node_up.labels(node).set(0)
         self.log_read_bytes.labels(node)
         self.log_unread_bytes.labels(node)
+        for reason in get_args(GapReason):
+            self.log_gaps.labels(node, reason)
         for job in jobs:
             self.job_restarts.labels(node, job)
 
@@ -166,6 +173,7 @@ class Metrics:
         for kind in (Kind.APPLY_ERROR, Kind.SYNC_ERROR):
             self.recorded_errors.labels(node, subscription, kind)
         self.apply_errors.labels(node, subscription)
+        self.verdicts.know_subscription(node, subscription)
 
     def forget_subscription(self, node: str, subscription: str) -> None:
         """Removes the series of a subscription that is no more."""
@@ -184,6 +192,7 @@ class Metrics:
             self.subscription_last_message,
         ):
             metric.remove_by_labels({"node": node, "subscription": subscription})
+        self.verdicts.forget_subscription(node, subscription)
 
     def _counter(self, name: str, text: str, labels: tuple[str, ...]) -> Counter:
         return Counter(f"pgconflict_{name}", text, labels, registry=self.registry)

@@ -6,7 +6,7 @@ written; where that is not sure, or more than one way fits, the text stays whole
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from pgconflict.conflict_log.entry import Recorded, Resolution
@@ -16,13 +16,14 @@ from pgconflict.core.type_shapes import can_be_text_null, shape_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
 
     from pgconflict.core.conflict import Conflict, Values
     from pgconflict.server.catalog import Catalog, Subscription, Table, TableKey
 
 # The log's times are cut to milliseconds, the catalog's are not.
 _CUT_OFF: Final = timedelta(milliseconds=1)
+
+_LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 
 _TABLES_KEPT: Final = 10_000
 
@@ -36,11 +37,10 @@ def resolve(
     """Return what the catalogs say about the entry's names and values."""
     if subscription is None:
         return Resolution(subname=conflict.subname)
-    at = conflict.log_time + _CUT_OFF
-    if rows is None or rows.made_after(at):
+    if rows is None or rows.made_after(conflict.log_time):
         return Resolution(database=subscription.database, subname=subscription.name)
     table = rows.table
-    if rows.changed_after(at):
+    if rows.changed_after(conflict.log_time):
         return Resolution(
             database=subscription.database,
             subname=subscription.name,
@@ -49,14 +49,17 @@ def resolve(
             relname=table.relname,
         )
     cut: set[str] = set()
-    identity = None
-    if conflict.replica_identity_text is not None:
-        text = conflict.replica_identity_text
+    identity = remote = None
+    text = conflict.replica_identity_text
+    if text is not None:
         full = conflict.replica_identity_full
         identity = rows.row(text, cut) if full else rows.key(text)
-    remote = None
-    if conflict.remote_tuple_text is not None:
-        remote = rows.row(conflict.remote_tuple_text, cut)
+    text = conflict.remote_tuple_text
+    if text is not None:
+        remote = rows.row(text, cut)
+    locals_: tuple[LocalConflict, ...] = ()
+    if conflict.local_conflicts:
+        locals_ = tuple(rows.local(local, cut) for local in conflict.local_conflicts)
     return Resolution(
         database=subscription.database,
         subname=subscription.name,
@@ -65,12 +68,8 @@ def resolve(
         relname=table.relname,
         replica_identity=identity,
         remote_tuple=remote,
-        local_conflicts=tuple(
-            rows.local(local, cut) for local in conflict.local_conflicts
-        ),
-        truncated_columns=tuple(c.name for c in table.columns if c.name in cut)
-        if cut
-        else (),
+        local_conflicts=locals_,
+        truncated_columns=rows.in_order(cut) if cut else (),
     )
 
 
@@ -133,14 +132,21 @@ class TableRows:
         self._shapes = [shape_of(column.type) for column in table.columns]
         self._never_text = [not can_be_text_null(c.type) for c in table.columns]
         self._places = {name: place for place, name in enumerate(self._names)}
+        made, since = table.made, table.since
+        self._made = made - _CUT_OFF if made else _LONG_AGO
+        self._since = since - _CUT_OFF if since else _LONG_AGO
 
     def made_after(self, at: datetime) -> bool:
-        """Whether the table was made after that moment."""
-        return self.table.made is not None and self.table.made > at
+        """Whether the table was surely made after that moment."""
+        return self._made > at
 
     def changed_after(self, at: datetime) -> bool:
-        """Whether its columns were others at that moment, or may have been."""
-        return self.table.since is not None and self.table.since > at
+        """Whether its columns changed after that moment, as far as is known."""
+        return self._since > at
+
+    def in_order(self, names: set[str]) -> tuple[str, ...]:
+        """Return columns as the table has them."""
+        return tuple(name for name in self._names if name in names)
 
     def row(self, text: str, cut: set[str]) -> Values | None:
         """Return the columns of a row as DETAIL shows it; `cut` gets those cut."""

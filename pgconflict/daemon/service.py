@@ -19,6 +19,7 @@ from pgconflict.daemon.messages import messages
 from pgconflict.daemon.metrics import Metrics
 from pgconflict.daemon.node_statistics import NodeStatistics
 from pgconflict.daemon.publishers import Publishers
+from pgconflict.daemon.sequence_sync import SequenceSync
 from pgconflict.daemon.tail import Tail
 from pgconflict.daemon.upkeep import keep_up
 from pgconflict.errors import (
@@ -42,6 +43,9 @@ TAIL_WITHIN_S: Final = 30.0
 
 STATISTICS_WITHIN_S: Final = 30.0
 UPKEEP_WITHIN_S: Final = 2 * 3600.0
+
+SEQUENCES_WITHIN_S: Final = 60.0
+"""Beyond the pause between two looks: hundreds of thousands take their time."""
 
 END_WITHIN_S: Final = 4.5
 """After SIGTERM: what has not ended by then is left as it is. All of it can be: the
@@ -168,6 +172,10 @@ def _jobs(config: Config, metrics: Metrics, health: Health) -> list[Work]:
     if len(config.nodes) > 1:
         times = job("", "commit-times", UPKEEP_WITHIN_S)
         works.append((times, Publishers(config, times).run))
+    for pair in config.sequences.pairs:
+        within_s = SEQUENCES_WITHIN_S + config.sequences.interval.total_seconds()
+        sequences = job("", f"sequences/{pair.name}", within_s)
+        works.append((sequences, SequenceSync(pair, config, sequences).run))
     return works
 
 

@@ -85,6 +85,8 @@ class LocalLog:
         self._inotify: Inotify | None = None
         try:
             self._inotify = Inotify()
+            # asyncinotify 4.4.4 takes O_CLOEXEC for its InitFlags.NONBLOCK.
+            os.set_blocking(self._inotify.fd, False)
             self._inotify.add_watch(self._path, _NAMED)
         except OSError:
             # Too many watches on this host, or a file system without.

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 SIGNATURE_BYTES: Final = 1024
 """How much of a file's beginning tells it from others; less while it is shorter."""
 
-READ_BYTES: Final = 1 << 20
+READ_BYTES: Final = 1 << 18
 """How much is read at once; the follower keeps nothing."""
 
 # A file that was renamed is looked for among so many, the newest first.
@@ -125,12 +125,13 @@ class LogFollower:
         if self._reading is None:
             if self.place.listing_due:
                 await self._look()
-                await self._advance()
+            await self._advance()
             if self._reading is None:
                 return None
         self._reading.used = byte_offset
         event = await self._read(self._reading)
-        if event is None and self.place.listing_due:
+        # Whoever asks for the unread bytes looks too, and sees the next file first.
+        if event is None and (self.place.listing_due or self._listing.next_unread()):
             return await self._at_end(self._reading)
         return event
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Final
 from pgconflict.errors import NodeNotReadyError, PrivilegeMissingError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import asyncpg
 
 FORMATS: Final = ("jsonlog", "csvlog", "stderr")
@@ -70,7 +72,8 @@ class LogSettings:
     line_prefix: str
     timezone: str
     error_verbosity: str
-    lc_messages: str
+    languages: frozenset[str]
+    """Besides English, that messages may be in, as `de` or `pt_BR`."""
     cluster_name: str
 
     @classmethod
@@ -103,7 +106,7 @@ class LogSettings:
             line_prefix=row["log_line_prefix"] or "",
             timezone=row["log_timezone"],
             error_verbosity=row["log_error_verbosity"],
-            lc_messages=row["lc_messages"] or "",
+            languages=_languages([row["lc_messages"] or "", *row["more_lc_messages"]]),
             cluster_name=row["cluster_name"] or "",
         )
 
@@ -170,6 +173,21 @@ class FileNames:
     def match(self, name: str) -> bool:
         """Whether a file of this name is one of them."""
         return bool(self.pattern.fullmatch(name)) and not self.other.fullmatch(name)
+
+
+def _languages(locales: Iterable[str]) -> frozenset[str]:
+    """Languages of locales, with and without their country.
+
+    >>> sorted(_languages(["C", "en_US.UTF-8", "pt_BR.utf8"]))
+    ['pt', 'pt_BR']
+    """
+    found = set()
+    for locale in locales:
+        name = re.split(r"[.@]", locale)[0]
+        found |= {name, name.partition("_")[0]}
+    return frozenset(
+        name for name in found if name not in {"", "C", "POSIX"} and name[:2] != "en"
+    )
 
 
 def _expression(file_name: str) -> str:

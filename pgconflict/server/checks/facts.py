@@ -107,6 +107,16 @@ class Constraint:
     name: str
 
 
+@dataclass(frozen=True, slots=True)
+class UnidentifiedTable:
+    """A subscribed table without primary key or replica identity index."""
+
+    schemaname: str
+    relname: str
+    has_unique: bool
+    """Whether it has another unique index that apply checks."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """One node, asked at one moment."""
@@ -126,6 +136,7 @@ class Facts:
     """Subscriptions whose connection string holds a password; None: not readable."""
 
     deferrable: Sequence[Constraint]
+    unidentified: Sequence[UnidentifiedTable]
     log: LogAccess
 
     def setting(self, name: str) -> str | None:
@@ -181,5 +192,8 @@ async def read(
         if privileges.conninfo
         else None,
         deferrable=await rows(connection, Constraint, "check_deferrable"),
+        unidentified=await rows(
+            connection, UnidentifiedTable, "check_replica_identity"
+        ),
         log=await log_access(node, limits),
     )

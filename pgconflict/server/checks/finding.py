@@ -38,6 +38,7 @@ class Check(StrEnum):
     DISABLE_ON_ERROR = "disable_on_error"
     STREAMING_PARALLEL = "streaming_parallel"
     DEFERRABLE_UNIQUE = "deferrable_unique"
+    REPLICA_IDENTITY = "replica_identity"
     CONFLICT_LOG = "conflict_log"
 
 

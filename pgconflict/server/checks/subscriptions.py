@@ -41,6 +41,26 @@ def judge(facts: Facts) -> Iterator[Finding]:
                 "-- then add it again without DEFERRABLE",
             ),
         )
+    for unidentified in facts.unidentified:
+        table = identifier(unidentified.schemaname, unidentified.relname)
+        yield Finding(
+            node=facts.node,
+            check=Check.REPLICA_IDENTITY,
+            severity=Severity.NOTICE,
+            seen=f"table {table} has neither a primary key nor a replica identity"
+            " index",
+            why="Apply looks for the whole row as it was on the publisher: a row that"
+            " was changed here is not found, and reported as missing."
+            + (
+                ""
+                if unidentified.has_unique
+                else " Nor has it a unique index: the same row inserted on two nodes"
+                " is stored twice, and nothing is logged."
+            ),
+            remedy=(
+                f"-- ALTER TABLE {table} ADD PRIMARY KEY (the columns of its key)",
+            ),
+        )
 
 
 def _owner(facts: Facts, subscription: Subscription) -> Iterator[Finding]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from tests.fixtures.servers import ConflictLogServer
 
+
 @pytest.fixture
 def dsn(conflict_log_server: ConflictLogServer) -> str:
     """An empty conflict log."""

@@ -96,7 +96,8 @@ def test_the_hint_grants_what_is_missing_and_no_more(
     assert "GRANT UPDATE (acknowledged_at, acknowledged_by, note)" in err
     granted(dsn, err)
     ask("ack", "1", dsn=few)
-    with psycopg.connect(few) as connection, pytest.raises(
-        psycopg.errors.InsufficientPrivilege
+    with (
+        psycopg.connect(few) as connection,
+        pytest.raises(psycopg.errors.InsufficientPrivilege),
     ):
         connection.execute("update pgconflict.conflict_log set status = 'open'")

@@ -30,8 +30,10 @@ def test_it_says_what_it_did(ids: list[int], ask: Ask, lines: Lines) -> None:
     said = ask("ack", *ids, "--by", "ann", "--note", "both\nright").splitlines()
 
     assert said == [
-        f"conflict {ids[0]} (insert_exists, public.t): acknowledged by ann;"
-        " still open: apply waits for it",
+        (
+            f"conflict {ids[0]} (insert_exists, public.t): acknowledged by ann;"
+            " still open: apply waits for it"
+        ),
         f"conflict {ids[1]} (update_missing, t): acknowledged by ann",
     ]
     for each in lines("list"):

@@ -106,8 +106,8 @@ def test_csv_comes_back_through_copy(
             ("pgconflict.conflict_log", "back"),
         ):
             left = connection.execute(
-                f"select {columns} from {one} except select {columns} from {other}"
-                .encode()
+                f"select {columns} from {one}"
+                f" except select {columns} from {other}".encode()
             ).fetchall()
             assert left == []
     assert names == list(listed(filled)[0])
@@ -124,9 +124,16 @@ def test_parquet_has_types_and_the_same_values(
     rows = table.to_pylist()
     expected = listed(filled)
     assert table.column_names == list(expected[0])
-    assert [str(table.schema.field(name).type) for name in (
-        "conflict_id", "stalls", "first_logged_at", "index_names", "remote_xid"
-    )] == ["int64", "bool", "timestamp[us, tz=UTC]", "list<element: string>", "int64"]
+    assert [
+        str(table.schema.field(name).type)
+        for name in (
+            "conflict_id",
+            "stalls",
+            "first_logged_at",
+            "index_names",
+            "remote_xid",
+        )
+    ] == ["int64", "bool", "timestamp[us, tz=UTC]", "list<element: string>", "int64"]
     for row, conflict in zip(rows, expected, strict=True):
         assert row["conflict_id"] == conflict["conflict_id"]
         assert row["message"] == conflict["message"]
@@ -136,9 +143,9 @@ def test_parquet_has_types_and_the_same_values(
         assert [json.loads(each) for each in row["local_conflicts"]] == conflict[
             "local_conflicts"
         ]
-        assert row["first_logged_at"].isoformat() == conflict["first_logged_at"].replace(
-            "Z", "+00:00"
-        )
+        assert row["first_logged_at"].isoformat() == conflict[
+            "first_logged_at"
+        ].replace("Z", "+00:00")
     assert (out, err) == (b"", f"2502 conflicts in {file}\n".encode())
 
 
@@ -158,7 +165,9 @@ def test_filters_hold(
     exported: Callable[..., tuple[bytes, bytes]], words: list[str], number: int
 ) -> None:
     lines = exported("--format", "jsonl", *words)[0].splitlines()
-    rows = list(csv.reader(io.StringIO(exported("--format", "csv", *words)[0].decode())))
+    rows = list(
+        csv.reader(io.StringIO(exported("--format", "csv", *words)[0].decode()))
+    )
 
     assert (len(lines), len(rows) - 1) == (number, number)
 
@@ -186,7 +195,7 @@ def test_a_file_appears_complete_or_not_at_all(
         # A row that can't be read, far behind the first.
         connection.execute(
             "update pgconflict.conflict_log set local_conflicts ="
-            " array[jsonb '{\"xid\": \"text\"}'] where line_num = 2499"
+            ' array[jsonb \'{"xid": "text"}\'] where line_num = 2499'
         )
     with pytest.raises(Exception, match="xid"):
         main([*words, "--format", "jsonl", "-o", str(file)])

@@ -28,13 +28,17 @@ if TYPE_CHECKING:
 
     Connection = psycopg.Connection[tuple[Any, ...]]
 
-INSERT = (
-    "insert into pgconflict.conflict_log{} (kind, stalls, node, system_identifier,"
-    " first_logged_at, last_logged_at, source, status, identity, session_id, line_num)"
-    " select 'conflict', false, 'a', 1, timestamptz '2026-11-20 12:00:00+00', now(),"
-    " 'jsonlog', 'applied', decode(md5(random()::text), 'hex'), 's', n"
-    " from generate_series(1, {}) n returning conflict_id"
-)
+# Each connection for a node of its own: daemons of different nodes don't wait for each
+# other, those of one node would, where they count an hour.
+INSERT = """
+insert into pgconflict.conflict_log{} (
+       kind, stalls, node, system_identifier, first_logged_at, last_logged_at, source,
+       status, identity, session_id, line_num)
+select 'conflict', false, pg_backend_pid()::text, 1, timestamptz '2026-11-20 12:00:00+00',
+       now(), 'jsonlog', 'applied', decode(md5(random()::text), 'hex'), 's', n
+  from generate_series(1, {}) n
+returning conflict_id
+"""
 
 
 @pytest.fixture
@@ -192,7 +196,13 @@ def test_the_command_streams_until_it_is_interrupted(dsn: str, tmp_path: Path) -
     record(dsn, [entry(key="old", line=1)])
     process = subprocess.Popen(
         [
-            *(sys.executable, "-m", "pgconflict", "--config", config_for(dsn, tmp_path)),
+            *(
+                sys.executable,
+                "-m",
+                "pgconflict",
+                "--config",
+                config_for(dsn, tmp_path),
+            ),
             *("conflicts", "list", "--follow", "--since", "2026-11-01", "--json"),
         ],
         stdout=subprocess.PIPE,
@@ -209,7 +219,7 @@ def test_the_command_streams_until_it_is_interrupted(dsn: str, tmp_path: Path) -
         code = process.wait(10)
     finally:
         process.kill()
-        process.wait()
+        process.communicate()
 
     assert keys == ["old", "new", "newer"]
     assert (rest, code) == ("", 130)
@@ -228,10 +238,8 @@ def test_text_has_titles_and_a_line_each(dsn: str, tmp_path: Path) -> None:
             stdout=file,
         )
     try:
-        lines = wait_until(
-            lambda: len(found := output.read_text().splitlines()) > 1 and found,
-            "two lines",
-        )
+        wait_until(lambda: output.read_text().count("\n") > 1, "two lines")
+        lines = output.read_text().splitlines()
         process.terminate()
     finally:
         process.kill()

@@ -1,4 +1,4 @@
-"""`conflicts show`: one conflict from all sides, and statements that do what they say."""
+"""`conflicts show`: one conflict from all sides, with statements to paste."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ import json
 import random
 from collections import Counter
 from datetime import datetime
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -122,7 +123,7 @@ def test_text_has_tables_and_a_plot_without_gaps(filled: str, ask: Ask) -> None:
         assert any(line.startswith(title) for line in shown)
     plot = shown[shown.index("", -50) + 1 :]
     hours = [datetime.strptime(line[:16], "%Y-%m-%d %H:%M") for line in plot]  # noqa: DTZ007
-    assert {(b - a).seconds for a, b in zip(hours, hours[1:], strict=False)} == {3600}
+    assert {(b - a).seconds for a, b in pairwise(hours)} == {3600}
     bars = [line[16:].strip().partition("  ") for line in plot]
     assert max(len(bar) for _, _, bar in bars) == 40
     assert sum(int(count) for count, _, _ in bars) == 246

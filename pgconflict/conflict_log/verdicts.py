@@ -1,0 +1,185 @@
+"""The conflicts that are looked at, and what looking found, in the conflict log."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pgconflict.conflict_log.unavailable import translated
+from pgconflict.core.cause import Cause
+from pgconflict.core.conflict import LocalConflict, Values
+from pgconflict.core.row_entry import RowEntry
+from pgconflict.core.verdict import Effect, Reason, Verdict
+from pgconflict.queries import query
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    import asyncpg
+
+_values = msgspec.json.Decoder(Values).decode
+_locals = msgspec.json.Decoder(list[LocalConflict]).decode
+_encode = msgspec.json.Encoder().encode
+
+
+class Due(msgspec.Struct, frozen=True, kw_only=True):
+    """A conflict whose turn it is."""
+
+    entry: RowEntry
+    kind: str
+    node: str
+    subname: str
+    schemaname: str | None
+    relname: str | None
+    looks: int
+    verdict: str | None
+    cause: Cause | None
+    effect: Effect | None
+
+
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """What looking at one conflict found."""
+
+    due: Due
+    verdict: Verdict
+    reason: Reason | None
+    columns: tuple[str, ...] | None
+    row_values: Mapping[str, Values | None] | None
+    """By node, as they may be stored."""
+
+    cause: Cause | None
+    effect: Effect | None
+    evidence: Mapping[str, object] | None
+    again: float | None
+    """Seconds until it is looked at again; None: it is done."""
+
+    row_digest: bytes | None
+
+
+class Verdicts:
+    """One connection to the conflict log; the job has it for itself.
+
+    All methods raise ConflictLogUnavailableError when the database is away.
+    """
+
+    def __init__(self, connection: asyncpg.Connection) -> None:
+        self._connection = connection
+
+    async def take(self, most: int) -> int:
+        """Take new conflicts among those to be looked at; how many were taken."""
+        return len(await self._fetch("verdict_take", most))
+
+    async def due(self, most: int, held: Sequence[int]) -> list[Due]:
+        """Return conflicts whose turn it is, without those that are held already."""
+        rows = await self._fetch("verdict_due", most, list(held))
+        return [
+            Due(
+                entry=_entry(row),
+                kind=row["kind"],
+                node=row["node"],
+                subname=row["subname"] or "",
+                schemaname=row["schemaname"],
+                relname=row["relname"],
+                looks=row["looks"],
+                verdict=row["verdict"],
+                cause=Cause(row["cause"]) if row["cause"] else None,
+                effect=Effect(row["effect"]) if row["effect"] else None,
+            )
+            for row in rows
+        ]
+
+    async def around(
+        self,
+        systems: Sequence[int],
+        table: tuple[str, str],
+        since: datetime,
+        keys: Sequence[str],
+    ) -> list[RowEntry]:
+        """Return the entries of these nodes that may be about rows of these keys.
+
+        Args:
+            systems: System identifiers.
+            table: Schema and name.
+            since: Logged not before.
+            keys: As the server printed them.
+        """
+        rows = await self._fetch(
+            "verdict_around", list(systems), *table, since, list(keys)
+        )
+        return [_entry(row) for row in rows]
+
+    async def skipped(
+        self, systems: Sequence[int], since: datetime
+    ) -> dict[tuple[int, int], datetime]:
+        """Return when transactions were skipped last, by system and subscription."""
+        rows = await self._fetch("verdict_skipped", list(systems), since)
+        return {
+            (row["system_identifier"], row["subid"]): row["skipped_at"] for row in rows
+        }
+
+    async def complete_since(
+        self, system_identifier: int, node: str, now: datetime, *, gap: bool
+    ) -> datetime:
+        """Return since when a node's log is recorded without a gap, by its clock."""
+        (row,) = await self._fetch("log_complete", system_identifier, node, now, gap)
+        since: datetime = row["since"]
+        return since
+
+    async def store(self, found: Sequence[Found], at: datetime) -> None:
+        """Store what was found, and when each is looked at again."""
+        if not found:
+            return
+        columns: list[list[object]] = [
+            [one.due.entry.conflict_id for one in found],
+            [one.due.entry.first_logged_at for one in found],
+            [one.verdict for one in found],
+            [one.reason for one in found],
+            [_json(one.columns) for one in found],
+            [_json(one.row_values) for one in found],
+            [one.cause for one in found],
+            [one.effect for one in found],
+            [_json(one.evidence) for one in found],
+            [one.again for one in found],
+            [one.row_digest for one in found],
+        ]
+        await self._fetch("verdict_store", *columns, at)
+
+    async def diverged(self) -> dict[tuple[str, str], int]:
+        """Return how many rows differ now, by node and subscription."""
+        rows = await self._fetch("verdict_diverged")
+        return {(row["node"], row["subname"]): row["number"] for row in rows}
+
+    async def _fetch(self, name: str, *values: object) -> list[asyncpg.Record]:
+        async with translated():
+            return list(await self._connection.fetch(query(name), *values))
+
+
+def _json(value: object) -> str | None:
+    return None if value is None else _encode(value).decode()
+
+
+def _entry(row: asyncpg.Record) -> RowEntry:
+    identity, remote = row["replica_identity"], row["remote_tuple"]
+    return RowEntry(
+        conflict_id=row["conflict_id"],
+        system_identifier=row["system_identifier"],
+        subid=row["subid"],
+        conflict_type=row["conflict_type"] or "",
+        stalls=row["stalls"],
+        status=row["status"],
+        first_logged_at=row["first_logged_at"],
+        last_logged_at=row["last_logged_at"],
+        attempts=row["attempts"],
+        operation=row["operation"],
+        remote_xid=row["remote_xid"],
+        remote_at=row["remote_commit_ts"],
+        remote_lsn=row["remote_lsn"],
+        replica_identity=None if identity is None else _values(identity),
+        replica_identity_text=row["replica_identity_text"],
+        remote_tuple=None if remote is None else _values(remote),
+        truncated_columns=tuple(row["truncated_columns"] or ()),
+        local_conflicts=tuple(_locals(f"[{','.join(row['local_conflicts'] or ())}]")),
+    )

@@ -1,0 +1,271 @@
+"""The job `verdict`: looks at the rows of conflicts on both nodes, finds the cause.
+
+Beside the capture, over connections of its own, a bounded number of rows a second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import defaultdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+import asyncpg
+
+from pgconflict.conflict_log.row_policy import RowPolicy
+from pgconflict.conflict_log.verdicts import Verdicts
+from pgconflict.core.verdict import Reason, Verdict, difference
+from pgconflict.daemon.conflict_log import connect, policy_from
+from pgconflict.daemon.verdict_causes import Causes, complete, undecided
+from pgconflict.daemon.verdict_links import Changes, doubts, read_sides
+from pgconflict.daemon.verdict_nodes import AWAY, Nodes
+from pgconflict.daemon.verdict_watch import Mark, Watch
+from pgconflict.errors import PrivilegeMissingError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from pgconflict.config import Config
+    from pgconflict.core.row_entry import KeyValues
+    from pgconflict.core.verdict import Row
+    from pgconflict.daemon.job import Job
+    from pgconflict.daemon.tail import Tail
+    from pgconflict.daemon.verdict_links import Sides
+    from pgconflict.daemon.verdict_nodes import NodeView
+    from pgconflict.server.row_reader import RowTable
+
+ROUND_S: Final = 0.5
+WITHIN_S: Final = 120.0
+
+HELD: Final = 5000
+"""Conflicts in memory at most; the others wait in the conflict log."""
+
+PATIENCE_S: Final = 20.0
+"""After so long without getting on, a conflict is put back and another taken."""
+
+Place = tuple[str, int | None, str | None, str | None]
+"""Node, subscription, schema and table of a conflict."""
+
+
+class VerdictJob:
+    """The job, for all nodes: a verdict takes two of them."""
+
+    def __init__(self, config: Config, job: Job, tails: Mapping[str, Tail]) -> None:
+        self._config = config
+        self._job = job
+        self._tails = tails
+        self._rate = config.verdict.rate
+        self._watches: dict[int, Watch] = {}
+        self._changes = Changes()
+        self._budget = 0.0
+        self._policy = RowPolicy()
+        self._causes = Causes()
+
+    async def run(self) -> None:
+        """Look round after round, until the conflict log is away.
+
+        Raises:
+            ConflictLogUnavailableError: it is.
+        """
+        connection = await connect(self._config, self._job.title)
+        self._policy = policy_from(self._config)
+        nodes = Nodes(self._config, self._tails, self._job)
+        verdicts = Verdicts(connection)
+        self._watches.clear()
+        try:
+            while True:
+                busy = await self._round(verdicts, nodes)
+                self._job.passed()
+                await asyncio.sleep(ROUND_S if busy else 2 * ROUND_S)
+        finally:
+            connection.terminate()
+            nodes.close()
+
+    async def _round(self, verdicts: Verdicts, nodes: Nodes) -> bool:
+        await verdicts.take(HELD)
+        space = min(HELD - len(self._watches), max(10 * self._rate, 100))
+        if space > 0:
+            for due in await verdicts.due(space, list(self._watches)):
+                self._watches[due.entry.conflict_id] = Watch(due)
+        await nodes.look(verdicts)
+        self._budget = min(self._budget + self._rate * ROUND_S, float(self._rate))
+        places: dict[Place, list[Watch]] = defaultdict(list)
+        for watch in self._watches.values():
+            due = watch.due
+            places[due.node, due.entry.subid, due.schemaname, due.relname].append(watch)
+        for watches in places.values():
+            await self._look(verdicts, nodes, watches)
+        await self._store(verdicts, nodes)
+        for (node, name), number in (await verdicts.diverged()).items():
+            # Of one node at a time, so that what is gone goes.
+            self._job.metrics.verdicts.diverged_rows.show(node, {(name,): number})
+        return bool(self._watches)
+
+    async def _look(
+        self, verdicts: Verdicts, nodes: Nodes, watches: Sequence[Watch]
+    ) -> None:
+        """Get on with conflicts of one table and subscription."""
+        due = watches[0].due
+        here = nodes.by_system(due.entry.system_identifier, due.node)
+        subscription = (
+            here.subscriptions.get(due.entry.subid or 0) if here is not None else None
+        )
+        there = nodes.views.get(subscription.publisher or "") if subscription else None
+        table = (due.schemaname or "", due.relname or "")
+        if due.kind != "conflict" or due.schemaname is None or due.relname is None:
+            reason = Reason.NO_KEY if due.kind != "conflict" else Reason.NO_TABLE
+            for watch in watches:
+                watch.give_up(Verdict.UNVERIFIABLE, reason)
+                watch.decision = undecided("the row is not known")
+            return
+        if here is None or there is None or subscription is None:
+            _lose_patience(watches)
+            return
+        try:
+            sides = await read_sides(here, there, subscription, table)
+            moment = time.monotonic()
+            there_since = self._since(sides)
+            for watch in watches:
+                self._advance(watch, sides, moment, there_since)
+            # After marking: a transaction that had not committed is marked later.
+            await complete(there, watches)
+            await self._causes.decide(verdicts, sides, watches)
+            await self._read(sides, watches)
+        except PrivilegeMissingError:
+            for watch in watches:
+                watch.give_up(Verdict.UNVERIFIABLE, Reason.NO_PRIVILEGE)
+        except AWAY:
+            # The next round opens it again, or finds it away.
+            _lose_patience(watches)
+
+    def _since(self, sides: Sides) -> datetime:
+        """Since when the publisher's table is known to be as it is."""
+        if sides.there_table is None:
+            return datetime.max.replace(tzinfo=UTC)
+        return self._changes.note(sides.there, sides.there_table)
+
+    def _advance(
+        self, watch: Watch, sides: Sides, moment: float, there_since: datetime
+    ) -> None:
+        """Mark, or see that the mark was passed; `moment` is after `sides` was read."""
+        if watch.keys is None:
+            watch.keys = self._keys(watch, sides)
+        if watch.mark is None:
+            # Parallel apply logs before the transaction has committed there.
+            known = watch.due.entry.remote_at is not None
+            if known or watch.idle_s > PATIENCE_S:
+                watch.marked(Mark.of(sides.here, sides.there))
+        elif watch.passed_at is None and watch.passes(sides):
+            watch.passed(moment, doubts(watch.due.entry, sides, there_since))
+        elif watch.idle_s > PATIENCE_S and watch.waits_for_apply:
+            watch.give_up(Verdict.PENDING, Reason.APPLY_BEHIND)
+
+    def _keys(self, watch: Watch, sides: Sides) -> list[KeyValues]:
+        """The keys of the row: before the change, and after it if that differs."""
+        entry, columns = watch.due.entry, sides.key
+        reason = sides.unreadable()
+        if reason is None and columns is not None:
+            key, new = entry.key(columns), entry.new_key(columns)
+            if key is not None and self._may_read(watch, columns):
+                return [key] if new is None or new == key else [key, new]
+            hidden = entry.replica_identity_text is None
+            reason = Reason.HIDDEN if hidden else Reason.AMBIGUOUS
+        watch.give_up(Verdict.UNVERIFIABLE, reason or Reason.NO_KEY)
+        return []
+
+    def _may_read(self, watch: Watch, columns: Sequence[str]) -> bool:
+        """Whether the key that is recorded is the key, and not a digest of it."""
+        probe: dict[str, str | None] = dict.fromkeys(columns, "")
+        return self._policy.values(*watch.table, probe, key=True) == probe
+
+    async def _read(self, sides: Sides, watches: Sequence[Watch]) -> None:
+        """Read rows of both nodes, as many as there is budget for."""
+        ready = []
+        wanted: dict[KeyValues, None] = {}
+        for watch in watches:
+            if self._budget <= len(wanted):
+                break
+            if watch.keys and watch.may_be_read(sides):
+                wanted.update(dict.fromkeys(watch.keys))
+                ready.append(watch)
+        self._budget -= len(wanted)
+        if not ready or sides.key is None:
+            return
+        here_table, there_table = sides.here_table, sides.there_table
+        if here_table is None or there_table is None:
+            return
+        keys = list(wanted)
+        try:
+            one = await _rows(sides.here, here_table, sides, keys)
+            two = await _rows(sides.there, there_table, sides, keys)
+        except asyncpg.DataError:
+            # A value that was recorded is none of the type that the column has now.
+            for watch in ready:
+                watch.give_up(Verdict.UNVERIFIABLE, Reason.AMBIGUOUS)
+            return
+        for watch in ready:
+            _compare(watch, sides, one, two)
+
+    async def _store(self, verdicts: Verdicts, nodes: Nodes) -> None:
+        finished = [
+            watch
+            for watch in self._watches.values()
+            if watch.done
+            or watch.verdict is Verdict.PENDING
+            or watch.reason is Reason.PEER_AWAY
+        ]
+        found = []
+        for watch in finished:
+            view = nodes.views.get(watch.due.node)
+            subscription = (
+                view.subscriptions.get(watch.due.entry.subid or 0) if view else None
+            )
+            peer = (subscription.publisher if subscription else None) or "publisher"
+            found.append(watch.found(self._policy, (watch.due.node, peer)))
+        await verdicts.store(found, datetime.now(UTC))
+        for one in found:
+            del self._watches[one.due.entry.conflict_id]
+            if one.effect is not None and one.effect is not one.due.effect:
+                self._job.metrics.verdicts.conflict_effects.labels(
+                    one.due.node, one.due.subname, one.effect
+                ).inc()
+
+
+async def _rows(
+    view: NodeView, table: RowTable, sides: Sides, wanted: Sequence[KeyValues]
+) -> dict[KeyValues, list[Row]]:
+    columns = sides.key or ()
+    found = await view.reader.rows(table, columns, sides.columns, wanted)
+    return dict(zip(wanted, found, strict=True))
+
+
+def _compare(
+    watch: Watch,
+    sides: Sides,
+    one: Mapping[KeyValues, list[Row]],
+    two: Mapping[KeyValues, list[Row]],
+) -> None:
+    keys = watch.keys or []
+    if any(len(rows[key]) > 1 for rows in (one, two) for key in keys):
+        watch.give_up(Verdict.UNVERIFIABLE, Reason.AMBIGUOUS)
+        return
+    ours = tuple(one[key][0] if one[key] else None for key in keys)
+    theirs = tuple(two[key][0] if two[key] else None for key in keys)
+    found = [
+        difference(sides.columns, mine, other)
+        for mine, other in zip(ours, theirs, strict=True)
+    ]
+    watch.compare(ours, theirs, found)
+    if watch.verdict is Verdict.DIVERGED:
+        reason = sides.cannot_tell(
+            [name for each in watch.differences for name in each.columns]
+        )
+        if reason is not None:
+            watch.give_up(Verdict.UNVERIFIABLE, reason)
+
+
+def _lose_patience(watches: Iterable[Watch]) -> None:
+    for watch in watches:
+        if watch.idle_s > PATIENCE_S:
+            watch.give_up(Verdict.UNVERIFIABLE, Reason.PEER_AWAY)

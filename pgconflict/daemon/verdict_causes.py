@@ -1,0 +1,177 @@
+"""Finds the cause of conflicts: gathers what both nodes logged about their rows."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from pgconflict.core.cause import Cause, Decision, decide
+from pgconflict.daemon.verdict_links import AROUND, doubts_of_skips
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+
+    from pgconflict.conflict_log.verdicts import Verdicts
+    from pgconflict.core.row_entry import KeyValues, RowEntry
+    from pgconflict.daemon.verdict_links import Sides
+    from pgconflict.daemon.verdict_nodes import NodeView
+    from pgconflict.daemon.verdict_watch import Watch
+
+NO_LOG_S: Final = 60.0
+"""A log that was not recorded up to its end for so long proves nothing."""
+
+
+class Causes:
+    """Decides what can be decided, for conflicts of one table and subscription."""
+
+    async def decide(
+        self, verdicts: Verdicts, sides: Sides, watches: Sequence[Watch]
+    ) -> None:
+        """Find the causes of those of which enough is known.
+
+        Raises:
+            ConflictLogUnavailableError, NodeUnavailableError: the next round tries
+                again.
+        """
+        if sides.key is None:
+            for watch in watches:
+                watch.decision = watch.decision or undecided("no common key")
+            return
+        ready = [
+            watch
+            for watch in watches
+            if watch.cause is None and _log_is_read(watch, sides)
+        ]
+        if not ready:
+            return
+        entries = [watch.due.entry for watch in ready]
+        systems = (sides.here.system_identifier, sides.there.system_identifier)
+        earliest = min(map(_began, entries)) - AROUND
+        texts = {text for entry in entries for text in _key_texts(entry)}
+        around = await verdicts.around(
+            systems, watches[0].table, earliest, sorted(texts)
+        )
+        skipped = await verdicts.skipped(systems, earliest)
+        index = _Index(await _with_times(around, sides), sides)
+        clocks = {view.name: view.offset for view in (sides.here, sides.there)}
+        for watch in ready:
+            why = [
+                *(watch.doubts or []),
+                *doubts_of_skips(watch.due.entry, sides, skipped),
+            ]
+            watch.decided(index.decide(watch.due.entry, why), why, clocks)
+
+
+class _Index:
+    """Entries of both nodes by the keys that they are about."""
+
+    def __init__(self, entries: Iterable[RowEntry], sides: Sides) -> None:
+        self._columns = sides.key or ()
+        self._system = sides.there.system_identifier
+        self._back = None if sides.back is None else sides.back.subid
+        self._by_key: dict[KeyValues, list[RowEntry]] = defaultdict(list)
+        self._any_key: list[RowEntry] = []
+        for entry in entries:
+            key, new = entry.key(self._columns), entry.new_key(self._columns)
+            if key is None or entry.stalls or (new is None and entry.changes_keys):
+                self._any_key.append(entry)
+                continue
+            self._by_key[key].append(entry)
+            if new is not None and new != key:
+                self._by_key[new].append(entry)
+
+    def decide(self, entry: RowEntry, why: Sequence[str]) -> Decision:
+        """Decide one conflict."""
+        columns = self._columns
+        key = entry.key(columns)
+        itself = None if key is None else entry.logged(columns, key)
+        if key is None or itself is None:
+            return undecided("the row's key is not known")
+        mirrored, own = [], []
+        for other in (*self._by_key[key], *self._any_key):
+            logged = other.logged(columns, key)
+            if logged is None or other.conflict_id == entry.conflict_id:
+                continue
+            if other.system_identifier == self._system and other.subid == self._back:
+                mirrored.append(logged)
+            elif other.system_identifier == entry.system_identifier:
+                own.append(logged)
+        return decide(itself, mirrored, own, why)
+
+
+def undecided(reason: str) -> Decision:
+    """Return that nothing can be said, and why."""
+    return Decision(cause=Cause.UNKNOWN, reason=reason)
+
+
+async def complete(there: NodeView, watches: Iterable[Watch]) -> None:
+    """Look up commit times on the publisher that are not recorded yet.
+
+    Raises:
+        NodeUnavailableError: it did not answer.
+    """
+    lacking = [watch for watch in watches if watch.mark is None]
+    entries = await _completed(there, [watch.due.entry for watch in lacking])
+    for watch, entry in zip(lacking, entries, strict=True):
+        if entry is not watch.due.entry:
+            watch.due = msgspec.structs.replace(watch.due, entry=entry)
+
+
+async def _completed(
+    publisher: NodeView, entries: Sequence[RowEntry]
+) -> list[RowEntry]:
+    xids = {
+        entry.remote_xid
+        for entry in entries
+        if entry.remote_at is None and entry.remote_xid is not None
+    }
+    if not xids:
+        return list(entries)
+    rows = await publisher.session.rows("commit_times", sorted(xids))
+    times = {row["xid"]: row["committed"] for row in rows if row["committed"]}
+    return [
+        msgspec.structs.replace(entry, remote_at=times[entry.remote_xid])
+        if entry.remote_at is None and entry.remote_xid in times
+        else entry
+        for entry in entries
+    ]
+
+
+async def _with_times(entries: Sequence[RowEntry], sides: Sides) -> list[RowEntry]:
+    """The entries, each with its commit time on the node that published it."""
+    here = sides.here.system_identifier
+    of_there = [entry for entry in entries if entry.system_identifier == here]
+    of_here = [entry for entry in entries if entry.system_identifier != here]
+    return [
+        *await _completed(sides.there, of_there),
+        *await _completed(sides.here, of_here),
+    ]
+
+
+def _log_is_read(watch: Watch, sides: Sides) -> bool:
+    """Whether the publisher's log is recorded as far as it must be, or never will."""
+    passed_at = watch.passed_at
+    if passed_at is None:
+        return False
+    if sides.there.recorded_since(passed_at):
+        return True
+    if time.monotonic() - passed_at < NO_LOG_S:
+        return False
+    watch.doubts = ["the other node's log is not recorded"]
+    return True
+
+
+def _began(entry: RowEntry) -> datetime:
+    at = entry.remote_at
+    logged = entry.first_logged_at
+    return logged if at is None else min(at, logged)
+
+
+def _key_texts(entry: RowEntry) -> list[str]:
+    if entry.replica_identity_text is not None:
+        return [entry.replica_identity_text]
+    return [local.key_text for local in entry.local_conflicts if local.key_text]

@@ -1,0 +1,221 @@
+"""Whether the other node would have logged a concurrent change: the doubts.
+
+A missing entry proves something only where nothing else could have kept it away.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from pgconflict.core.verdict import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from pgconflict.core.row_entry import RowEntry
+    from pgconflict.daemon.verdict_nodes import NodeView, Subscribed
+    from pgconflict.server.row_reader import Incoming, Key, Outgoing, RowTable
+
+AROUND: Final = timedelta(days=1)
+"""How far before a conflict entries about its row are looked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sides:
+    """One table of the node that logged (`here`) and of its publisher (`there`)."""
+
+    here: NodeView
+    there: NodeView
+    subscription: Subscribed
+    here_table: RowTable | None
+    there_table: RowTable | None
+    to_here: Outgoing | None
+    """What the publisher sends."""
+
+    back: Incoming | None
+    """The publisher's own subscription to this node."""
+
+    to_there: Outgoing | None
+
+    @property
+    def key(self) -> Key | None:
+        """Columns of an index that both have."""
+        if self.here_table is None or self.there_table is None:
+            return None
+        theirs = {frozenset(key) for key in self.there_table.keys}
+        for key in self.here_table.keys:
+            if frozenset(key) in theirs:
+                return key
+        return None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that are equal where replication works, in this table's order."""
+        here, there = self.here_table, self.there_table
+        if here is None or there is None:
+            return ()
+        generated = here.generated | there.generated
+        sent = [one.columns for one in (self.to_here, self.to_there) if one is not None]
+        return tuple(
+            name
+            for name in here.types
+            if name in there.types
+            and name not in generated
+            and all(name in columns for columns in sent)
+        )
+
+    def unreadable(self) -> Reason | None:
+        """Return why its rows can't be compared; None if they can."""
+        here, there = self.here_table, self.there_table
+        if here is None or there is None:
+            return Reason.NO_TABLE
+        if here.hides_rows or there.hides_rows:
+            return Reason.HIDDEN
+        if self.key is None:
+            return Reason.NO_KEY
+        wanted = {*self.columns, *self.key}
+        if not (here.readable >= wanted and there.readable >= wanted):
+            return Reason.NO_PRIVILEGE
+        return None
+
+    def cannot_tell(self, columns: Sequence[str]) -> Reason | None:
+        """Return why a difference in these columns may be as it should be."""
+        if any(one and one.filtered for one in (self.to_here, self.to_there)):
+            return Reason.ROW_FILTER
+        here, there = self.here_table, self.there_table
+        if here is not None and there is not None and columns:
+            alike = [c for c in columns if here.types[c] == there.types[c]]
+            if not alike:
+                return Reason.TYPES_DIFFER
+        return None
+
+
+@dataclass(slots=True)
+class Changes:
+    """Since when, by the node's clock, each table is known to be as it is."""
+
+    _seen: dict[tuple[int, int], tuple[str, datetime]] = field(default_factory=dict)
+
+    def note(self, view: NodeView, table: RowTable) -> datetime:
+        """Note a table as it was read just now; when it was first seen like that."""
+        key = (view.system_identifier, table.relid)
+        known = self._seen.get(key)
+        if known is None or known[0] != table.change:
+            known = (table.change, view.clock)
+            self._seen[key] = known
+        return known[1]
+
+
+async def read_sides(
+    here: NodeView, there: NodeView, subscription: Subscribed, table: tuple[str, str]
+) -> Sides:
+    """Return what both nodes say of a table now.
+
+    Raises:
+        NodeUnavailableError, PrivilegeMissingError: one does not say it.
+    """
+    here_table = await here.reader.table(*table)
+    there_table = await there.reader.table(*table)
+    back = to_here = to_there = None
+    if here_table is not None and there_table is not None:
+        for one in here_table.incoming:
+            if one.subid == subscription.subid:
+                to_here = await there.reader.published(there_table, one)
+        for one in there_table.incoming:
+            known = there.subscriptions.get(one.subid)
+            if known is not None and known.publisher == here.name:
+                back = one
+                to_there = await here.reader.published(here_table, one)
+    return Sides(
+        here=here,
+        there=there,
+        subscription=subscription,
+        here_table=here_table,
+        there_table=there_table,
+        to_here=to_here,
+        back=back,
+        to_there=to_there,
+    )
+
+
+def doubts(entry: RowEntry, sides: Sides, there_since: datetime) -> list[str]:
+    """Return why a missing entry of the publisher's log would prove nothing.
+
+    Args:
+        entry: The conflict.
+        sides: Read after the publisher had applied what this node had committed.
+        there_since: Since when the publisher's table is known to be as it is.
+    """
+    written = entry.remote_at
+    if written is None:
+        return ["commit time of the remote transaction not known"]
+    return [
+        *_of_replication(entry, sides, written),
+        *_of_log(sides.there, written),
+        *_of_table(sides.there_table, written, there_since),
+    ]
+
+
+def doubts_of_skips(
+    entry: RowEntry, sides: Sides, skipped: Mapping[tuple[int, int], datetime]
+) -> list[str]:
+    """Return why transactions that were not applied leave it open.
+
+    Args:
+        entry: The conflict.
+        sides: The two nodes.
+        skipped: When transactions were skipped last, by system and subscription.
+    """
+    found = []
+    if (sides.here.system_identifier, entry.subid) in skipped:
+        found.append("a transaction of this subscription was skipped")
+    if sides.back is not None and entry.remote_at is not None:
+        at = skipped.get((sides.there.system_identifier, sides.back.subid))
+        if at is not None and at >= entry.remote_at:
+            found.append("the other node skipped a transaction")
+    return found
+
+
+def _of_replication(entry: RowEntry, sides: Sides, written: datetime) -> list[str]:
+    found = []
+    back, sent = sides.back, sides.to_there
+    if back is None or sent is None or not back.ready:
+        return ["the table is not replicated in both directions"]
+    tables = [one for one in (sides.here_table, sides.there_table) if one is not None]
+    if any(len(table.incoming) > 1 for table in tables):
+        found.append("more than two nodes, or subscriptions, write to the table")
+    if sent.filtered or not sent.complete:
+        found.append("the other node is not sent every change")
+    local_at = entry.local_at
+    if sent.since is not None and local_at is not None and local_at <= sent.since:
+        found.append("the publication was changed since")
+    if back.since is not None and written <= back.since:
+        found.append("the other node's subscription was made or synchronised since")
+    return found
+
+
+def _of_log(there: NodeView, written: datetime) -> list[str]:
+    if there.complete_since is None or written <= there.complete_since:
+        return ["the other node's log is not recorded without a gap since"]
+    if there.commits_since is None or written < there.commits_since:
+        return ["the other node did not track commit timestamps"]
+    return []
+
+
+def _of_table(
+    table: RowTable | None, written: datetime, there_since: datetime
+) -> list[str]:
+    if table is None:
+        return ["the other node has no such table"]
+    found = []
+    if table.changed_at is not None:
+        changed = there_since if table.changed_by_apply else table.changed_at
+        if changed >= written:
+            found.append("the other node's table was changed or truncated since")
+    vacuumed = table.vacuumed_at
+    if table.vacuums_now or (vacuumed is not None and vacuumed >= written):
+        found.append("vacuum may have frozen the version that the change met")
+    return found

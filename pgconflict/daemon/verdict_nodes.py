@@ -1,0 +1,234 @@
+"""What the job `verdict` knows of each node this round: how far its WAL and log are."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from pgconflict.daemon.commit_times import publisher_of, slots_of
+from pgconflict.errors import (
+    NodeNotReadyError,
+    NodeUnavailableError,
+    PrivilegeMissingError,
+)
+from pgconflict.server.row_reader import RowReader
+from pgconflict.server.session import NodeSession
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pgconflict.config import Config
+    from pgconflict.conflict_log.verdicts import Verdicts
+    from pgconflict.daemon.job import Job
+    from pgconflict.daemon.tail import Tail
+
+AWAY: Final = (NodeUnavailableError, NodeNotReadyError, PrivilegeMissingError)
+
+FACTS_S: Final = 5.0
+"""Between two looks at what changes rarely: subscriptions, the log's completeness."""
+
+REOPEN_S: Final = 5.0
+
+LOGGER_S: Final = 1.0
+"""How long a line may be on its way from a backend to the log file."""
+
+LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
+
+STEP_BACK: Final = timedelta(milliseconds=50)
+"""A clock that went so much slower than ours was set back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribed:
+    """One subscription of a node."""
+
+    subid: int
+    name: str
+    slot_name: str | None
+    publisher: str | None
+
+
+@dataclass(slots=True)
+class NodeView:
+    """One node that answers."""
+
+    name: str
+    session: NodeSession
+    reader: RowReader
+    tail: Tail | None
+    system_identifier: int
+    position: int = 0
+    """Where its next WAL record will begin."""
+
+    clock: datetime = LONG_AGO
+    asked_at: float = 0.0
+    offset_s: float = 0.0
+    uncertainty_s: float = 0.0
+    slots: dict[str, int] = field(default_factory=dict)
+    """Slot name to what its subscriber has confirmed."""
+
+    subscriptions: dict[int, Subscribed] = field(default_factory=dict)
+    commits_since: datetime | None = None
+    """Since when commit times are known."""
+
+    complete_since: datetime | None = None
+    """Since when its log is recorded without a gap."""
+
+    facts_at: float = float("-inf")
+    set_back: bool = False
+
+    def recorded_since(self, moment: float) -> bool:
+        """Whether all that it had logged by this moment is in the conflict log."""
+        writer = self.tail.writer if self.tail is not None else None
+        return writer is not None and writer.caught_up_at >= moment + LOGGER_S
+
+    @property
+    def offset(self) -> dict[str, float]:
+        """Its clock against ours, for the record: seconds ahead, and how sure."""
+        return {"ahead_s": self.offset_s, "uncertainty_s": self.uncertainty_s}
+
+    async def look(self) -> None:
+        """Ask how far it is.
+
+        Raises:
+            NodeUnavailableError: it did not answer.
+        """
+        asked, wall = time.monotonic(), time.time()
+        row = await self.session.row("write_position")
+        took = time.monotonic() - asked
+        clock: datetime = row["clock"]
+        if self.asked_at:
+            expected = self.clock + timedelta(seconds=asked - self.asked_at)
+            if clock < expected - STEP_BACK:
+                self.set_back = True
+        self.position, self.clock, self.asked_at = row["position"], clock, asked
+        self.offset_s = clock.timestamp() - (wall + took / 2)
+        self.uncertainty_s = took / 2
+        self.slots = {
+            slot["name"]: slot["confirmed_lsn"]
+            for slot in await self.session.rows("slots")
+            if slot["confirmed_lsn"] is not None
+        }
+
+
+class Nodes:
+    """Sessions to all nodes; who is away is left out."""
+
+    def __init__(self, config: Config, tails: Mapping[str, Tail], job: Job) -> None:
+        self._config = config
+        self._tails = tails
+        self._job = job.title
+        self._metrics = job.metrics
+        self._views: dict[str, NodeView] = {}
+        self._tried: dict[str, float] = {}
+        self._gaps: dict[str, float] = {}
+
+    @property
+    def views(self) -> Mapping[str, NodeView]:
+        """The nodes that answered in this round, by name."""
+        return self._views
+
+    def by_system(self, system_identifier: int, node: str) -> NodeView | None:
+        """Return the node, if it is still the server that logged."""
+        view = self._views.get(node)
+        if view is None or view.system_identifier != system_identifier:
+            return None
+        return view
+
+    async def look(self, verdicts: Verdicts) -> None:
+        """Ask every node how far it is.
+
+        Raises:
+            ConflictLogUnavailableError: the conflict log is away.
+        """
+        await self._open()
+        for view in list(self._views.values()):
+            try:
+                await view.look()
+            except AWAY:
+                self._lose(view.name)
+        if any(self._late(view) for view in self._views.values()):
+            await self._facts(verdicts)
+
+    def close(self) -> None:
+        """End all sessions."""
+        for view in self._views.values():
+            view.session.terminate()
+
+    def _lose(self, name: str) -> None:
+        self._views.pop(name).session.terminate()
+
+    @staticmethod
+    def _late(view: NodeView) -> bool:
+        return view.set_back or time.monotonic() - view.facts_at >= FACTS_S
+
+    async def _open(self) -> None:
+        for node in self._config.nodes:
+            name = node.name
+            if name in self._views:
+                continue
+            if time.monotonic() - self._tried.get(name, float("-inf")) < REOPEN_S:
+                continue
+            self._tried[name] = time.monotonic()
+            with contextlib.suppress(*AWAY):
+                session = await NodeSession.open(
+                    node, self._config.limits, job=self._job
+                )
+                row = await session.row("log_settings")
+                self._views[name] = NodeView(
+                    name=name,
+                    session=session,
+                    reader=RowReader(session),
+                    tail=self._tails.get(name),
+                    system_identifier=row["system_identifier"],
+                )
+
+    async def _facts(self, verdicts: Verdicts) -> None:
+        sessions = {name: view.session for name, view in self._views.items()}
+        try:
+            slots = await slots_of(sessions)
+        except AWAY:
+            return
+        for view in list(self._views.values()):
+            try:
+                rows = await view.session.rows("subscriptions")
+                since = await view.session.row("commit_timestamps_since")
+            except AWAY:
+                self._lose(view.name)
+                continue
+            view.commits_since = since["since"]
+            view.subscriptions = {
+                row["subid"]: Subscribed(
+                    row["subid"],
+                    row["name"],
+                    row["slot_name"],
+                    publisher_of(row["slot_name"], view.name, slots),
+                )
+                for row in rows
+            }
+            await self._completeness(verdicts, view)
+            view.facts_at = time.monotonic()
+
+    async def _completeness(self, verdicts: Verdicts, view: NodeView) -> None:
+        writer = view.tail.writer if view.tail is not None else None
+        if writer is None or writer.caught_up_at == float("-inf"):
+            return
+        gaps = self._gaps_of(view.name)
+        gap = view.set_back or gaps != self._gaps.get(view.name, 0.0)
+        view.complete_since = await verdicts.complete_since(
+            view.system_identifier, view.name, view.clock, gap=gap
+        )
+        self._gaps[view.name] = gaps
+        view.set_back = False
+
+    def _gaps_of(self, node: str) -> float:
+        """How often a part of the node's log was lost since the daemon started."""
+        return sum(
+            sample.value
+            for metric in self._metrics.log_gaps.collect()
+            for sample in metric.samples
+            if sample.labels.get("node") == node and sample.name.endswith("_total")
+        )

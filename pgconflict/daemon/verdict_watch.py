@@ -1,0 +1,242 @@
+"""One conflict on its way to a verdict: what must have happened before it is judged.
+
+Both nodes' WAL positions are marked after the conflict was recorded. Once each has
+applied what the other had written up to its mark, everything that the conflict was
+part of has arrived. Rows that differ then may still have younger changes on their
+way: they are marked and read once more, and differ for certain if neither row was
+touched in between.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Final
+
+from pgconflict.conflict_log.verdicts import Found
+from pgconflict.core.verdict import (
+    Difference,
+    Effect,
+    Reason,
+    Verdict,
+    effect_of,
+    next_look,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pgconflict.conflict_log.row_policy import RowPolicy
+    from pgconflict.conflict_log.verdicts import Due
+    from pgconflict.core.cause import Cause, Decision
+    from pgconflict.core.row_entry import KeyValues
+    from pgconflict.core.verdict import Row
+    from pgconflict.daemon.verdict_links import Sides
+    from pgconflict.daemon.verdict_nodes import NodeView
+
+MOST_READS: Final = 30
+"""A row that was touched between so many pairs of looks is left for later."""
+
+Rows = tuple["Row | None", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """How far two nodes had written."""
+
+    here: int
+    there: int
+
+    @classmethod
+    def of(cls, here: NodeView, there: NodeView) -> Mark:
+        """Return where both are in this round."""
+        return cls(here.position, there.position)
+
+
+@dataclass(slots=True)
+class Watch:
+    """A conflict that is looked at."""
+
+    due: Due
+    mark: Mark | None = None
+    passed_at: float | None = None
+    """When both had applied up to the mark."""
+
+    doubts: list[str] | None = None
+    decision: Decision | None = None
+    keys: list[KeyValues] | None = None
+    before: tuple[Rows, Rows] | None = None
+    """What the look before found."""
+
+    reads: int = 0
+    verdict: Verdict | None = None
+    reason: Reason | None = None
+    differences: list[Difference] = field(default_factory=list)
+    clocks: Mapping[str, object] = field(default_factory=dict)
+    moved_at: float = field(default_factory=time.monotonic)
+
+    @property
+    def cause(self) -> Cause | None:
+        """The cause, of now or of an earlier look."""
+        return self.due.cause if self.decision is None else self.decision.cause
+
+    @property
+    def done(self) -> bool:
+        """Whether all is known that this look can find out."""
+        needs_cause = self.due.kind == "conflict"
+        return self.verdict is not None and (self.cause is not None or not needs_cause)
+
+    @property
+    def table(self) -> tuple[str, str]:
+        """Schema and name; empty where not known."""
+        return self.due.schemaname or "", self.due.relname or ""
+
+    @property
+    def idle_s(self) -> float:
+        """Seconds since it got on."""
+        return time.monotonic() - self.moved_at
+
+    @property
+    def waits_for_apply(self) -> bool:
+        """Whether the other node's, or this node's, apply keeps it waiting."""
+        return self.passed_at is None or self.before is not None
+
+    def marked(self, mark: Mark) -> None:
+        """Wait until both nodes have applied up to here."""
+        self.mark, self.moved_at = mark, time.monotonic()
+
+    def passed(self, moment: float, doubts: list[str]) -> None:
+        """Note that both have, and what was to be said of the two nodes then."""
+        self.passed_at, self.moved_at = moment, time.monotonic()
+        self.doubts = doubts
+
+    def decided(
+        self, decision: Decision, doubts: list[str], clocks: Mapping[str, object]
+    ) -> None:
+        """Take the cause, and what it follows from."""
+        self.decision, self.doubts, self.clocks = decision, doubts, clocks
+
+    def passes(self, sides: Sides) -> bool:
+        """Whether both nodes have applied what the other wrote up to the mark."""
+        mark = self.mark
+        if mark is None:
+            return False
+        slot = sides.subscription.slot_name
+        if slot is None or sides.there.slots.get(slot, -1) < mark.there:
+            return False
+        if sides.back is None:
+            return True
+        back = sides.there.subscriptions.get(sides.back.subid)
+        slot = None if back is None else back.slot_name
+        return slot is not None and sides.here.slots.get(slot, -1) >= mark.here
+
+    def may_be_read(self, sides: Sides) -> bool:
+        """Whether its rows are read in this round."""
+        if self.verdict is not None or self.passed_at is None or not self.keys:
+            return False
+        return self.before is None or self.passes(sides)
+
+    def compare(self, one: Rows, two: Rows, found: list[Difference | None]) -> None:
+        """Take in what reading both nodes found."""
+        differences = [one for one in found if one is not None]
+        versions = (_versions(one), _versions(two))
+        self.reads += 1
+        self.moved_at = time.monotonic()
+        if not differences:
+            self.verdict, self.before = Verdict.CONVERGED, None
+            return
+        if self.before is not None and versions == (
+            _versions(self.before[0]),
+            _versions(self.before[1]),
+        ):
+            self.verdict, self.differences = Verdict.DIVERGED, differences
+            return
+        if self.reads >= MOST_READS:
+            self.give_up(Verdict.PENDING, Reason.BUSY)
+            return
+        # Changes may be on their way. The next mark is taken after this reading: when
+        # it is passed, whatever had been written when the rows were read has arrived.
+        self.before, self.mark = (one, two), None
+
+    def give_up(self, verdict: Verdict, reason: Reason) -> None:
+        """Settle for what can be said."""
+        self.verdict, self.reason = verdict, reason
+
+    def found(self, policy: RowPolicy, names: tuple[str, str]) -> Found:
+        """Return what is stored of it.
+
+        Args:
+            policy: Which values of rows may be.
+            names: This node's and the publisher's.
+        """
+        due = self.due
+        verdict = self.verdict or Verdict.PENDING
+        effect = effect_of(
+            conflict_type=due.entry.conflict_type or None,
+            stalls=due.entry.stalls,
+            status=due.entry.status,
+            verdict=verdict,
+            cause=self.cause,
+        )
+        decided = effect not in (None, Effect.APPLY_STOPPED)
+        looks = due.looks if due.verdict == verdict else 0
+        return Found(
+            due=due,
+            verdict=verdict,
+            reason=self.reason,
+            columns=self._columns(),
+            row_values=self._values(policy, names),
+            cause=self.cause,
+            effect=effect,
+            evidence=self._evidence(),
+            again=next_look(verdict, self.reason, looks, decided=decided),
+            row_digest=self._digest(),
+        )
+
+    def _columns(self) -> tuple[str, ...] | None:
+        if self.verdict is not Verdict.DIVERGED:
+            return None
+        return tuple(
+            dict.fromkeys(name for one in self.differences for name in one.columns)
+        )
+
+    def _values(
+        self, policy: RowPolicy, names: tuple[str, str]
+    ) -> dict[str, dict[str, str | None] | None] | None:
+        if self.verdict is not Verdict.DIVERGED or not self.differences:
+            return None
+        first = self.differences[0]
+        return {
+            name: policy.values(*self.table, values, key=False)
+            for name, values in zip(names, (first.one, first.two), strict=True)
+        }
+
+    def _evidence(self) -> dict[str, object] | None:
+        if self.decision is None:
+            return None
+        entry = self.due.entry
+        local = entry.local_conflicts[0] if entry.local_conflicts else None
+        return {
+            "reason": self.decision.reason,
+            "entries": self.decision.entries,
+            "doubts": self.doubts or [],
+            "clocks": self.clocks,
+            "remote": {"xid": entry.remote_xid, "commit_ts": entry.remote_at},
+            "local": local
+            and {
+                "xid": local.xid,
+                "commit_ts": local.commit_ts,
+                "origin_kind": local.origin_kind,
+            },
+        }
+
+    def _digest(self) -> bytes | None:
+        if not self.keys:
+            return None
+        text = "\0".join((*self.table, *self.keys[-1]))
+        return blake2b(text.encode(), digest_size=16).digest()
+
+
+def _versions(rows: Rows) -> list[str | None]:
+    return [None if row is None else row.version for row in rows]

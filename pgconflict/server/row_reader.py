@@ -1,0 +1,232 @@
+"""Reads single rows of a node by their keys: over an index, without waiting for locks.
+
+A statement is one index lookup a key and bounded by statement_timeout. A sequential
+scan is switched off for the session, and without a unique index nothing is asked.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from psycopg import sql
+
+from pgconflict.core.verdict import Row
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from pgconflict.server.session import NodeSession
+
+Key = tuple[str, ...]
+
+# Two nodes print equal values equally with these.
+_SETTINGS: Final = {
+    "enable_seqscan": "off",
+    "datestyle": "ISO, YMD",
+    "intervalstyle": "postgres",
+    "timezone": "UTC",
+    "bytea_output": "hex",
+    "extra_float_digits": "1",
+    "lc_monetary": "C",
+    "xmloption": "content",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incoming:
+    """A subscription that writes to a table; `since` when as far as that is known."""
+
+    subid: int
+    publications: tuple[str, ...]
+    ready: bool
+    since: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outgoing:
+    """What a node publishes of a table to one subscription."""
+
+    columns: frozenset[str]
+    filtered: bool
+    complete: bool
+    since: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowTable:
+    """A table as far as reading its rows by key depends on it."""
+
+    relid: int
+    schemaname: str
+    relname: str
+    types: dict[str, str]
+    generated: frozenset[str]
+    readable: frozenset[str]
+    hides_rows: bool
+    keys: tuple[Key, ...]
+    """Columns of each unique index, the replica identity's first."""
+
+    change: str
+    """Names the last change of its definition, or the last TRUNCATE."""
+
+    changed_at: datetime | None
+    changed_by_apply: bool
+    """Then `changed_at` is by the other node's clock."""
+
+    vacuumed_at: datetime | None
+    vacuums_now: bool
+    incoming: tuple[Incoming, ...]
+
+    def key_within(self, columns: Sequence[str]) -> Key | None:
+        """Return the key that these columns hold, if they hold one."""
+        there = set(columns)
+        return next((key for key in self.keys if there.issuperset(key)), None)
+
+
+class RowReader:
+    """Reads rows over one session, which nobody else uses."""
+
+    def __init__(self, session: NodeSession) -> None:
+        self._session = session
+        self._ready = False
+
+    async def table(self, schemaname: str, relname: str) -> RowTable | None:
+        """Return the table of this name; None if there is none.
+
+        Raises:
+            NodeUnavailableError: the node did not answer.
+        """
+        rows = await self._session.rows("row_table", schemaname, relname)
+        if not rows:
+            return None
+        row = rows[0]
+        names: list[str] = row["names"] or []
+        incoming = [
+            Incoming(
+                subid=one["subid"],
+                publications=tuple(one["publications"]),
+                ready=one["state"] == "r",
+                since=one["since"],
+            )
+            for one in await self._session.rows("row_subscriptions", row["relid"])
+        ]
+        return RowTable(
+            relid=row["relid"],
+            schemaname=schemaname,
+            relname=relname,
+            types=dict(zip(names, row["types"] or (), strict=True)),
+            generated=_where(names, row["generated"]),
+            readable=_where(names, row["readable"]),
+            hides_rows=row["hides_rows"],
+            keys=tuple(tuple(json.loads(key)) for key in row["keys"] or ()),
+            change=row["change"],
+            changed_at=row["changed_at"],
+            changed_by_apply=row["changed_by_apply"],
+            vacuumed_at=row["vacuumed_at"],
+            vacuums_now=row["vacuums_now"],
+            incoming=tuple(incoming),
+        )
+
+    async def published(self, table: RowTable, to: Incoming) -> Outgoing | None:
+        """Return what this node publishes of the table to a subscription of another.
+
+        Raises:
+            NodeUnavailableError: the node did not answer.
+        """
+        rows = await self._session.rows(
+            "row_publications", table.schemaname, table.relname, list(to.publications)
+        )
+        if not rows:
+            return None
+        return Outgoing(
+            # Different lists for one subscription are an error since 15.
+            columns=frozenset(rows[0]["columns"]),
+            filtered=all(row["filtered"] for row in rows),
+            complete=any(row["complete"] for row in rows),
+            since=max((row["since"] for row in rows if row["since"]), default=None),
+        )
+
+    async def rows(
+        self,
+        table: RowTable,
+        key: Key,
+        columns: Sequence[str],
+        wanted: Sequence[Sequence[str]],
+    ) -> list[list[Row]]:
+        """Return the rows of each key, two where it does not tell one row.
+
+        Args:
+            table: As it is on this node.
+            key: Columns of one of the table's unique indexes.
+            columns: Those to be read.
+            wanted: Values of the key's columns, as text.
+
+        Raises:
+            NodeUnavailableError: the node did not answer in time.
+            PrivilegeMissingError: the role may not read it.
+            asyncpg.DataError: a value is none of the column's type.
+        """
+        await self._prepare()
+        statement = _statement(table, key, columns)
+        given = [list(values) for values in zip(*wanted, strict=True)]
+        found: list[list[Row]] = [[] for _ in wanted]
+        for row in await self._session.rows_of(statement, *given):
+            place: int = row["place"]
+            values: list[Any] = list(row.values())[2:]
+            found[place - 1].append(
+                Row(dict(zip(columns, values, strict=True)), row["version"])
+            )
+        return found
+
+    async def _prepare(self) -> None:
+        if self._ready:
+            return
+        calls = ", ".join(
+            f"pg_catalog.set_config('{name}', '{value}', false)"
+            for name, value in _SETTINGS.items()
+        )
+        await self._session.rows_of(f"select {calls}")
+        self._ready = True
+
+
+def _where(names: Sequence[str], flags: Sequence[bool] | None) -> frozenset[str]:
+    return frozenset(
+        name for name, flag in zip(names, flags or (), strict=True) if flag
+    )
+
+
+def _statement(table: RowTable, key: Key, columns: Sequence[str]) -> str:
+    """One index lookup a key; the types' names are the server's own."""
+    arrays = sql.SQL(", ").join(
+        sql.SQL(f"${number}::text[]") for number in range(1, len(key) + 1)
+    )
+    names = [sql.SQL(f"k{number}") for number in range(1, len(key) + 1)]
+    return (
+        sql.SQL(
+            "select w.place, r.* from unnest({arrays}) with ordinality"
+            " as w ({names}, place)"
+            " cross join lateral (select t.ctid::text || '/' || t.xmin::text"
+            " as version, {columns} from {table} t where {condition} limit 2) r"
+        )
+        .format(
+            arrays=arrays,
+            names=sql.SQL(", ").join(names),
+            columns=sql.SQL(", ").join(
+                sql.SQL("t.{}::text as {}").format(
+                    sql.Identifier(name), sql.Identifier(f"c{number}")
+                )
+                for number, name in enumerate(columns)
+            ),
+            table=sql.Identifier(table.schemaname, table.relname),
+            condition=sql.SQL(" and ").join(
+                sql.SQL("t.{} = w.{}::{}").format(
+                    sql.Identifier(column), name, sql.SQL(table.types[column])
+                )
+                for column, name in zip(key, names, strict=True)
+            ),
+        )
+        .as_string(None)
+    )
