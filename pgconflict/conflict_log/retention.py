@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from pgconflict.queries import query
+
 if TYPE_CHECKING:
     import asyncpg
 
@@ -42,6 +44,7 @@ async def maintain(
         day = today + timedelta(days=number)
         if await connection.fetchval("select pgconflict.make_partition($1)", day):
             made.append(day)
+    await connection.execute(query("forget_streamed"))
     dropped: list[date] = []
     if retention is not None:
         before = (now - retention).astimezone(UTC).date()

@@ -27,11 +27,13 @@ class JobsLate(Collector):
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._health: Health | None = None
+        self._nodes: frozenset[str] = frozenset()
         registry.register(self)
 
-    def watch(self, health: Health) -> None:
-        """Show this from now on."""
+    def watch(self, health: Health, nodes: Iterable[str]) -> None:
+        """Show this from now on; titles begin with one of the nodes, or with none."""
         self._health = health
+        self._nodes = frozenset(nodes)
 
     def describe(self) -> Iterable[Metric]:
         """Return the metric without a value."""
@@ -43,6 +45,8 @@ class JobsLate(Collector):
         if self._health is not None:
             late = set(self._health.late())
             for title in self._health.expected():
-                node, _, job = title.rpartition("/")
-                family.add_metric([node, job], float(title in late))
+                node, _, job = title.partition("/")
+                of_node = node in self._nodes
+                labels = [node, job] if of_node else ["", title]
+                family.add_metric(labels, float(title in late))
         yield family

@@ -195,11 +195,14 @@ class Nodes:
         for view in list(self._views.values()):
             try:
                 rows = await view.session.rows("subscriptions")
-                since = await view.session.row("commit_timestamps_since")
+                oldest = await view.session.row("commit_timestamps_since")
+                setting = await view.session.row("commits_known_since")
             except AWAY:
                 self._lose(view.name)
                 continue
-            view.commits_since = since["since"]
+            # The oldest is not known before the first checkpoint.
+            times = [one["since"] for one in (oldest, setting) if one["since"]]
+            view.commits_since = min(times, default=None)
             view.subscriptions = {
                 row["subid"]: Subscribed(
                     row["subid"],

@@ -194,8 +194,7 @@ class LogFollower:
     async def _at_end(self, reading: _Reading) -> _Event:
         """Go on to the next file, if there is one."""
         await self._look()
-        listed = self._listing.get(reading.log.identity)
-        if listed is not None and listed.size < reading.offset:
+        if await self._is_cut(reading):
             return await self._truncated(reading)
         if reading.cut is not None:
             return await self._back_to(reading.cut)
@@ -208,6 +207,15 @@ class LogFollower:
             return event
         await self._advance()
         return FileEnded()
+
+    async def _is_cut(self, reading: _Reading) -> bool:
+        """Whether the file is shorter than what was read of it."""
+        listed = self._listing.get(reading.log.identity)
+        if listed is None or listed.size >= reading.offset:
+            return False
+        # A listing may be older than it looks.
+        piece = await reading.log.read(reading.offset - 1, 1, 0)
+        return piece is not None and not piece.data
 
     async def _truncated(self, reading: _Reading) -> _Event:
         """Start the file over, after the rest of what it was if a copy has that."""

@@ -161,7 +161,8 @@ async def look(
         own = distances(measured, sources, request.margin_s)
         policy = _with_distances(policy, own)
     answers = await _ask_columns(target, targets, request)
-    owners = await _owners(source, request) if policy.create_missing else None
+    missing = any(name not in targets for name in sources)
+    owners = await _owners(source, request) if missing else None
     values = answers.values if answers else None
     made = plan(sources, targets, policy, values, owners)
     return Look(

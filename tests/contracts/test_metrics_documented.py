@@ -74,13 +74,14 @@ def test_names_follow_the_rules() -> None:
 def populated(nodes: int, peers: int, slots: int, databases: int) -> Metrics:
     """Metrics of nodes with everything: each state, each counter, each reason."""
     metrics, health = Metrics(), Health()
-    metrics.jobs_late.watch(health)
+    names = [f"n{number}" for number in range(nodes)]
+    metrics.jobs_late.watch(health, names)
     jobs = ["tail", "statistics", "publisher", "coverage"]
     links = Links(metrics.nodes)
-    for title in ("retention", "commit-times", "top-tables"):
+    for title in ("upkeep", "commit-times", "top-tables"):
         health.expect(title, 60)
         metrics.job_restarts.labels("", title)
-    for node in (f"n{number}" for number in range(nodes)):
+    for node in names:
         metrics.know_node(node, jobs)
         for job in jobs:
             health.expect(f"{node}/{job}", 30)
@@ -130,6 +131,7 @@ def populated(nodes: int, peers: int, slots: int, databases: int) -> Metrics:
         shown.relations.show(
             node, {(s, one): 1 for s in subscriptions for one in states}
         )
+        metrics.verdicts.diverged_rows.show(node, {(s,): 1 for s in subscriptions})
         shown.lag_bytes.show(node, {(name,): 1 for name in subscriptions})
         shown.lag_seconds.show(node, {(name,): 1 for name in subscriptions})
     return metrics

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 SHOWN_BYTES = 64
 MESSAGES_SINCE = 18
+KINDS = {"conflict", "did_not_find_row", "duplicate_key", "plain_error", "sync_error"}
 BOOLEANS = {"true": "t", "false": "f"}  # a cast to text is not the type's output
 ORIGIN_KINDS = {"nonexistent_origin": "gone"}
 Record = dict[str, Any]
@@ -52,7 +53,7 @@ class Run:
             each
             for each in self.truth
             if each["node"] == node
-            and each["kind"] != "silent"
+            and each["kind"] in KINDS
             # 15-17 say "did not find row" only where DEBUG1 was on.
             and (each["kind"] != "did_not_find_row" or each["json_entries"])
         ]
@@ -145,8 +146,9 @@ def relation(truth: Record, major: int) -> tuple[str, str]:
     """The local relation; 15-17 name the root of a partitioned table."""
     schema, table = truth["schema"], truth["table"]
     local = truth.get("local_relation")
-    if major >= 18 and local and truth["kind"] == "conflict":
-        return schema, local.removeprefix(f"{schema}.")
+    if major >= MESSAGES_SINCE and local and truth["kind"] == "conflict":
+        # A quoted one is no partition.
+        return schema, table if '"' in local else local.removeprefix(f"{schema}.")
     return schema, table
 
 
@@ -174,7 +176,7 @@ def _index_differences(truth: Record, record: Record, major: int) -> Iterator[st
     names = [truth["index"]]
     if truth["conflict_type"] == "multiple_unique_conflicts":
         names = truth["index"].split(",")
-    if major < 18:
+    if major < MESSAGES_SINCE:
         names = names[:1]
     if list(record["index_names"]) != names:
         yield f"indexes {record['index_names']}, not {names}"
@@ -242,7 +244,6 @@ def _shown(value: str | None) -> str:
 
 
 def _same_time(one: str, other: str) -> bool:
-    from datetime import datetime
 
     return datetime.fromisoformat(one) == datetime.fromisoformat(
         other if other[-3] == ":" else f"{other}:00"

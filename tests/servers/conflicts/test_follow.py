@@ -34,7 +34,8 @@ INSERT = """
 insert into pgconflict.conflict_log{} (
        kind, stalls, node, system_identifier, first_logged_at, last_logged_at, source,
        status, identity, session_id, line_num)
-select 'conflict', false, pg_backend_pid()::text, 1, timestamptz '2026-11-20 12:00:00+00',
+select 'conflict', false, pg_backend_pid()::text, 1,
+       timestamptz '2026-11-20 12:00:00+00',
        now(), 'jsonlog', 'applied', decode(md5(random()::text), 'hex'), 's', n
   from generate_series(1, {}) n
 returning conflict_id

@@ -211,12 +211,12 @@ def owners(dsn: str) -> Iterator[Callable[[str], list[str]]]:
     """Two owners, one of them through a group; what each sees."""
     with psycopg.connect(dsn, autocommit=True) as admin:
         admin.execute(
-            "create role shop_team; create role shop_owner login;"
-            " create role hr_owner login; grant shop_team to shop_owner;"
-            " grant usage on schema pgconflict to shop_team, hr_owner;"
-            " grant select on pgconflict.own_conflicts to shop_team, hr_owner;"
+            "create role orders_team; create role orders_owner login;"
+            " create role staff_owner login; grant orders_team to orders_owner;"
+            " grant usage on schema pgconflict to orders_team, staff_owner;"
+            " grant select on pgconflict.own_conflicts to orders_team, staff_owner;"
             " insert into pgconflict.table_owner values"
-            " ('shop_team', null, 'shop', null), ('hr_owner', 'a', 'hr', 'staff'),"
+            " ('orders_team', null, 'shop', null), ('staff_owner', 'a', 'hr', 'staff'),"
             " ('nobody', null, 'hr', null)"
         )
 
@@ -229,7 +229,7 @@ def owners(dsn: str) -> Iterator[Callable[[str], list[str]]]:
                 return [row[0] for row in rows]
 
         yield sees
-        for role in ("shop_owner", "shop_team", "hr_owner"):
+        for role in ("orders_owner", "orders_team", "staff_owner"):
             admin.execute(f"drop owned by {role}; drop role {role}".encode())
 
 
@@ -247,18 +247,18 @@ def test_owners_see_their_tables_only(
             rows.append(msgspec.structs.replace(given, resolution=resolution))
         record(dsn, [*rows, entry(key="unresolved", line=99)], node=node)
 
-    assert owners("shop_owner") == [
+    assert owners("orders_owner") == [
         "a shop.it_ms",
         "a shop.orders",
         "b shop.it_ms",
         "b shop.orders",
     ]
-    assert owners("hr_owner") == ["a hr.staff"]
+    assert owners("staff_owner") == ["a hr.staff"]
     for hidden in ("conflict_log", "pg_conflict_log", "table_owner", "conflict_hour"):
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             query(
                 f"select from pgconflict.{hidden}",
-                dsn=make_conninfo(dsn, user="hr_owner"),
+                dsn=make_conninfo(dsn, user="staff_owner"),
             )
 
 
@@ -268,7 +268,7 @@ def test_a_function_in_a_condition_learns_nothing_of_other_rows(
     """The view is a barrier: a condition is looked at after whose row it is."""
     del owners
     record(dsn, [entry(key="secret", schemaname="hr")])
-    with psycopg.connect(make_conninfo(dsn, user="hr_owner")) as connection:
+    with psycopg.connect(make_conninfo(dsn, user="staff_owner")) as connection:
         notices: list[str] = []
         connection.add_notice_handler(lambda told: notices.append(str(told)))
         connection.execute(
