@@ -72,7 +72,8 @@ def _show(arguments: argparse.Namespace, signals: Signals) -> None:
 
 
 def _print(demo: Demonstration, shown: Shown, *, kept: bool) -> None:
-    command = f"{spoken()} --config {shlex.quote(str(demo.config))}"
+    config = shlex.quote(str(demo.config))
+    command = f"{spoken(anywhere=False)} --config {config}"
     print(f"\n$ {command} conflicts list\n")
     print(shown.listed)
     print(f"$ {command} conflicts show {shown.shown_id}\n")
@@ -86,7 +87,7 @@ def _print(demo: Demonstration, shown: Shown, *, kept: bool) -> None:
     print("\nWhere everything is:\n")
     output.print_fields(_places(demo).items())
     print()
-    _print_end(demo, command, kept=kept)
+    _print_end(demo, config, kept=kept)
 
 
 def _places(demo: Demonstration) -> dict[str, str]:
@@ -103,19 +104,20 @@ def _places(demo: Demonstration) -> dict[str, str]:
     return places
 
 
-def _print_end(demo: Demonstration, command: str, *, kept: bool) -> None:
+def _print_end(demo: Demonstration, config: str, *, kept: bool) -> None:
     if not kept:
         print("All this is stopped and removed now; --keep leaves it running.")
         return
     psql = shlex.quote(str(demo.bin_dir / "psql"))
+    program = spoken(anywhere=True)
     print("It runs on. To look around:\n")
-    print(f"  {command} conflicts list")
-    print(f"  {command} check")
+    print(f"  {program} --config {config} conflicts list")
+    print(f"  {program} --config {config} check")
     print(f"  curl -s {demo.address}/metrics")
     for name in (*NODES, CONFLICT_LOG):
         print(f"  {psql} {shlex.quote(demo.servers.dsn(name))}")
     print("\nTo stop it and remove every file:\n")
-    print(f"  {spoken()} demo --stop {shlex.quote(str(demo.directory))}")
+    print(f"  {program} demo --stop {shlex.quote(str(demo.directory))}")
 
 
 def _document(demo: Demonstration, shown: Shown, *, kept: bool) -> dict[str, Any]:

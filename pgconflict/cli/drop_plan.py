@@ -136,8 +136,8 @@ def _slot(publisher: Publisher, silent: Sequence[str]) -> list[Obstacle]:
         return []
     if not publisher.certainty.proves:
         what = (
-            f"only its name says that slot {slot.name} on node {node} is this"
-            " subscription's"
+            f"nothing proves that slot {slot.name} on node {node} is this"
+            f" subscription's, only this: {publisher.certainty}"
         )
         return [(what, f"--publisher {node} says that it is")]
     if not facts.server.replication:

@@ -136,7 +136,7 @@ async def _execute(config: Config, wait: float, plan: DropPlan, done: _Done) -> 
     connection = await connect_to(node, config, subscription.database, read_only=False)
     try:
         with translated(f"node {node.name}"):
-            await drop.disable(connection, plan.facts, subscription, wait)
+            await drop.disable(connection, plan.facts, subscription, wait, reached)
             reached("disabled, no worker is left")
             await drop.drop(connection, subscription, reached)
             reached("subscription dropped")

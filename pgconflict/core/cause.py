@@ -135,8 +135,6 @@ def _by_absence(
         return _unknown(f"{entry.conflict_type} without an entry of the other node")
     if entry.attempts > 1:
         return _unknown("a later attempt may have met another version")
-    if any(other.stalls for other in around):
-        return _unknown("apply stopped on this row: a change may not have been applied")
     if any(other.moves_here for other in around):
         return _unknown("a change of the key may have been applied unlogged")
     if doubts:

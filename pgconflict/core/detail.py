@@ -87,7 +87,11 @@ def split_detail(
 
 
 def careful_detail(detail: str, conflict_type: str, operation: str) -> Detail:
-    """The parts of any DETAIL, in any language, whatever its values look like."""
+    """The parts of any DETAIL, in any language, whatever its values look like.
+
+    A catalog can have some words only, so the wording that tells most is taken.
+    """
+    best = Detail(key=detail)
     for wording in _wordings():
         if conflict_type in _EXISTS_TYPES:
             found = _split_exists(detail, conflict_type, operation, wording)
@@ -95,9 +99,32 @@ def careful_detail(detail: str, conflict_type: str, operation: str) -> Detail:
             found = _split_logged(detail, conflict_type, wording)
         else:
             break
-        if found is not None:
-            return found
-    return Detail(key=detail)
+        if found is not None and _certain(found) > _certain(best):
+            best = found
+        if _is_complete(best, conflict_type):
+            break
+    return best
+
+
+def _is_complete(detail: Detail, conflict_type: str) -> bool:
+    parts = _LOGGED_PARTS.get(conflict_type, ("remote", "local"))
+    return all(
+        {
+            "identity": detail.replica_identity_text is not None,
+            "remote": detail.remote_tuple_text is not None,
+            "local": all(each.tuple_text is not None for each in detail.local_conflicts)
+            and len(detail.local_conflicts) > 0,
+        }[part]
+        for part in parts
+    )
+
+
+def _certain(detail: Detail) -> int:
+    """How much of it is told."""
+    rows = (detail.replica_identity_text, detail.remote_tuple_text)
+    locals_ = detail.local_conflicts
+    keys = [text for each in locals_ for text in (each.key_text, each.tuple_text)]
+    return len(locals_) + sum(text is not None for text in (*rows, *keys))
 
 
 def _wordings() -> Iterator[Wording]:
@@ -219,6 +246,8 @@ def _blocks(
         if _head(detail, 0, wording.exists) is None:
             return []
         starts.insert(0, 0)
+    if not starts:
+        return []
     if conflict_type != _MULTIPLE:
         if begin == 0:
             return [(0, len(detail))]  # one block, whatever a value looks like

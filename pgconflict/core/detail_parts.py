@@ -66,7 +66,7 @@ def _parts(text: str, names: tuple[str, ...], style: Style) -> dict[str, str]:
 
 
 def _first(text: str, name: str, style: Style) -> tuple[str | None, str]:
-    for kind in (name, "full") if name == "identity" else (name,):
+    for kind in _kinds(text, name, style):
         words = style.parts[kind].before
         if style.own_line:
             words = words[:1].upper() + words[1:]
@@ -81,7 +81,7 @@ def _separator(
     """Where the words between two parts stand, if they stand there once."""
     found: tuple[int, int, str] | None = None
     end = ")" + style.parts[before].after + style.between
-    for kind in (name, "full") if name == "identity" else (name,):
+    for kind in _kinds(text, name, style):
         words = end + style.parts[kind].before + "("
         position = text.find(words)
         if position >= 0:
@@ -89,3 +89,16 @@ def _separator(
                 return None
             found = position, len(words), kind
     return found
+
+
+def _kinds(text: str, name: str, style: Style) -> tuple[str, ...]:
+    """The parts that can stand for the name: the identity can be the whole row.
+
+    Korean tells the two by what comes after only.
+    """
+    if name != "identity":
+        return (name,)
+    full = style.parts["full"]
+    if style.parts["identity"].before != full.before:
+        return ("identity", "full")
+    return ("full",) if text.endswith(")" + full.after) else ("identity",)

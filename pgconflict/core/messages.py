@@ -26,7 +26,7 @@ _MISSING_ROW: Final = "logical replication did not find row to be "
 _ENGLISH: Final = (
     # What English messages of workers begin with as a rule, to spare them the search.
     *("conflict detected ", "logical replication ", "duplicate key value "),
-    *('subscription "', "skip-LSN ", "data stream ", "could not ", "publisher did "),
+    *('subscription "', "skip-LSN of ", "data stream ", "could not ", "publisher did "),
     *("apply worker ", "table synchronization ", "sequencesync worker "),
     *("replication ", "terminating ", "lost connection "),
 )

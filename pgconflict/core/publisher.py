@@ -22,13 +22,17 @@ class Certainty(StrEnum):
     NAMED = "named by the operator"
     IDENTITY = "its system identifier, asked with the subscription's connection string"
     ADDRESS = "host and port of the subscription's connection string"
-    WALSENDER = "the slot is read by the subscription's worker"
+    WALSENDER = "a worker of the subscription's name reads the slot"
     SLOT_NAME = "only node with a slot of that name"
 
     @property
     def proves(self) -> bool:
-        """Whether the slot can't be another subscription's of the same name."""
-        return self is not Certainty.SLOT_NAME
+        """Whether the slot can't be another subscription's of the same name.
+
+        Subscriptions are often called alike on many servers, and their slots with
+        them.
+        """
+        return self in (Certainty.NAMED, Certainty.IDENTITY, Certainty.ADDRESS)
 
 
 class Address(msgspec.Struct, frozen=True):

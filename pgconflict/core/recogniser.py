@@ -97,7 +97,12 @@ class Recogniser:
     def _entries(self, records: list[LogRecord]) -> list[Entry]:
         entries: list[Entry] = []
         for record in records:
-            self._recognition.read(record, entries)
+            try:
+                self._recognition.read(record, entries)
+            except Exception:  # noqa: BLE001
+                # One odd entry must not keep a daemon from all that follow it. That
+                # none does this is what the fuzzer is for.
+                self._recognition.unrecognised["defect"] += 1
         return entries
 
 

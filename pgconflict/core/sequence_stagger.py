@@ -153,10 +153,17 @@ def _residues(
         for slot in range(slots)
         if (residue := (anchor + slot * one) % increment) not in kept.values()
     ]
+    # One that has its residue has been apart from others that have theirs: it must be
+    # beyond what those gave out that had none.
+    changing = {node: state for node, state in states.items() if node not in kept}
+    distance = scheme.distance(name, one)
+    behind = frontier(changing or states, None, distance)
     steps = []
     for node, state in states.items():
-        residue = kept[node] if node in kept else free.pop(0)
-        step = _to_residue(node, state, residue, increment, beyond)
+        if node in kept:
+            step = _to_residue(node, state, kept[node], increment, behind)
+        else:
+            step = _to_residue(node, state, free.pop(0), increment, beyond)
         if isinstance(step, str):
             return Staggered(name=name, refusal=f"on node {node}: {step}")
         if step is not None:
@@ -186,14 +193,12 @@ def _to_residue(
 ) -> Step | str | None:
     """Return the step of one node; None if it stays; text if it can't be made."""
     signed = increment * state.direction
-    start = step_up(beyond + state.direction, anchor=residue, increment=signed)
-    if not state.minimum <= start <= state.maximum:
-        return f"{start} is not between {state.minimum} and {state.maximum}"
     same = state.increment == signed and (state.last_value or 0) % increment == residue
     if same and (state.used + signed - beyond) * state.direction > 0:
         return None
-    # One that has its residue already has been in step with those that will have one;
-    # it moves beyond those that had none.
+    start = step_up(beyond + state.direction, anchor=residue, increment=signed)
+    if not state.minimum <= start <= state.maximum:
+        return f"{start} is not between {state.minimum} and {state.maximum}"
     definition = msgspec.structs.replace(state, increment=signed, start=start)
     change = Change(
         before=state,

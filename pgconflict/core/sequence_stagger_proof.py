@@ -82,7 +82,8 @@ def _doubts(
     frontier = plan.frontier
     for step in plan.steps:
         state = known.get(step.node)
-        if state is None or frontier is None or step.change.stays:
+        # A node that kept its residue or range is proved by that alone.
+        if state is None or frontier is None or step.change.frontier != frontier:
             continue
         if not reaches(state, frontier):
             yield step.node, f"its next value is not beyond {frontier}"

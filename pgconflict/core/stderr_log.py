@@ -214,32 +214,37 @@ class StderrFraming:
         self.consumed += end
         hits = {marker: find(data, marker) for marker in self._markers}
         hits = {marker: hit for marker, hit in hits.items() if hit >= 0}
+        at = 0
         while hits:
-            at = self._entry(data, min(hits.values()), records)
+            at = self._entry(data, at, min(hits.values()), records)
             for marker in [marker for marker, hit in hits.items() if hit < at]:
                 hits[marker] = find(data, marker, at, end) if at < end else -1
                 if hits[marker] < 0:
                     del hits[marker]
 
     def _entry(
-        self, data: bytes | memoryview, hit: int, records: list[LogRecord]
+        self, data: bytes | memoryview, begin: int, hit: int, records: list[LogRecord]
     ) -> int:
-        """Give the entry around `hit`, if it can be a worker's; returns its end."""
-        start = rfind(data, b"\n", 0, hit) + 1
-        while start > 0 and (
+        """Give the entry around `hit`, if it can be a worker's.
+
+        `begin`: where the entry before ended. Returns where this one does, after
+        `hit`: a later line of another process belongs to no entry.
+        """
+        start = _line_start(data, begin, hit)
+        while start > begin and (
             data[start] == TAB or self._label_at(data, start) in _LATER
         ):
-            start = rfind(data, b"\n", 0, start - 1) + 1
+            start = _line_start(data, begin, start - 1)
         match = self._prefix.pattern.match(data, start)
         label = line_label(data, match.end()) if match else None
         if match is None or label is None or label[0] in _LATER:
             return text_end(data, hit) + 1
         process = self._process(match)
         parts: dict[str, bytes] = {}
-        name, begin = label
+        name, text = label
         while True:
-            end = text_end(data, begin)
-            parts.setdefault(name, bytes(data[begin:end]))
+            end = text_end(data, text)
+            parts.setdefault(name, bytes(data[text:end]))
             at = end + 1
             later = self._prefix.pattern.match(data, at) if at < len(data) else None
             found = line_label(data, later.end()) if later else None
@@ -247,11 +252,11 @@ class StderrFraming:
                 break
             if self._process(later) != process:
                 break
-            name, begin = found
+            name, text = found
         record = self._record(match, label[0], parts)
         if record is not None:
             records.append(record)
-        return at
+        return max(at, text_end(data, hit) + 1)
 
     def _process(self, match: re.Match[bytes]) -> bytes:
         """What the lines of one entry have in common."""
@@ -293,6 +298,12 @@ class StderrFraming:
             backend_type=_named(match, "backend").decode() or None,
             process_start=_named(match, "start").decode() or None,
         )
+
+
+def _line_start(data: bytes | memoryview, begin: int, at: int) -> int:
+    """Where the line begins that `at` is in, not before `begin`."""
+    newline: int = rfind(data, b"\n", begin, at)
+    return begin if newline < 0 else newline + 1
 
 
 def _named(match: re.Match[bytes], name: str) -> bytes:

@@ -10,23 +10,23 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from pgconflict.conflict_log.entry import Batch, LogPosition
+from pgconflict.conflict_log.entry import Batch
 from pgconflict.core.conflict import Conflict, FinishLsn, StoryEvent
 from pgconflict.core.recogniser import Recogniser
 from pgconflict.daemon.overlap import Overlap
+from pgconflict.daemon.positions import Remembered, to_be_stored
 from pgconflict.errors import ConflictLogUnavailableError
-from pgconflict.server.log_follower import Bytes, FilePosition
-from pgconflict.server.log_reader import ReadPosition
+from pgconflict.server.log_follower import Bytes
 from pgconflict.server.log_settings import LogSettings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from pgconflict.config import Limits
-    from pgconflict.conflict_log.entry import Recorded
+    from pgconflict.conflict_log.entry import LogPosition, Recorded
     from pgconflict.conflict_log.writer import ConflictLogWriter
     from pgconflict.core.conflict import Entry
     from pgconflict.daemon.job import Job
@@ -45,6 +45,15 @@ PAUSE_S: Final = 0.02
 """The server writes an entry at once: what has no end after that, has one."""
 
 IDLE_S: Final = 1.0
+
+
+class _Lines(NamedTuple):
+    """What lines look like."""
+
+    log_format: str
+    prefix: str
+    timezone: str
+    among_others: bool
 
 
 class Following:
@@ -68,7 +77,7 @@ class Following:
         self._resolver = resolver
         self._max_entry_bytes = limits.max_entry_bytes
         self._recogniser: Recogniser
-        self._read_with: tuple[str, str, str]
+        self._read_with: _Lines
         self._unrecognised: Counter[str] = Counter()
         self._stored_offset = -1
         self._writing: asyncio.Task[None] | None = None
@@ -82,11 +91,11 @@ class Following:
 
     async def run(self, position: LogPosition | None) -> None:
         """Follow from the position on; the reader was opened at it."""
-        state = position.state.get("recogniser") if position else None
-        self._begin_recognising(state if isinstance(state, dict) else {})
-        self._last_logged = _time(position, "last_logged")
-        if until := _time(position, "overlap_until"):
-            self._overlap = Overlap(self._writer, until)
+        before = Remembered.of(position)
+        self._begin_recognising(before.recogniser)
+        self._last_logged = before.last_logged
+        if before.overlap_until:
+            self._overlap = Overlap(self._writer, before.overlap_until)
         try:
             await self._follow()
         finally:
@@ -129,9 +138,14 @@ class Following:
             max_entry_bytes=self._max_entry_bytes,
         )
 
-    def _lines(self) -> tuple[str, str, str]:
-        settings = self._reader.settings
-        return self._reader.log_format, settings.line_prefix, settings.timezone
+    def _lines(self) -> _Lines:
+        reader = self._reader
+        return _Lines(
+            reader.log_format,
+            reader.settings.line_prefix,
+            reader.settings.timezone,
+            reader.among_others,
+        )
 
     async def _next_file(self) -> None:
         entries = self._recogniser.end_of_file()
@@ -220,21 +234,11 @@ class Following:
         position = self._reader.position(self._offset)
         if position is None:
             return None
-        file = position.file
-        return LogPosition(
-            log_format=position.log_format,
-            file_name=file.file_name,
-            signature=file.signature,
-            signature_length=file.signature_length,
-            byte_offset=file.byte_offset,
-            state={
-                "recogniser": self._recogniser.state(),
-                "place": position.place,
-                "log_filename": position.log_filename,
-                "done_before": position.done_before,
-                "last_logged": _iso(self._last_logged),
-                "overlap_until": _iso(self._overlap.until if self._overlap else None),
-            },
+        return to_be_stored(
+            position,
+            recogniser=self._recogniser.state(),
+            last_logged=self._last_logged,
+            overlap_until=self._overlap.until if self._overlap else None,
         )
 
     async def _refresh(self) -> None:
@@ -248,6 +252,8 @@ class Following:
         self._count_gaps()
 
     def _count_unrecognised(self) -> None:
+        if self._read_with.among_others:
+            return
         now = self._recogniser.unrecognised
         for reason, number in (now - self._unrecognised).items():
             self._metrics.unrecognised_records.labels(self._job.node, reason).inc(
@@ -262,32 +268,3 @@ class Following:
                 "a part of the server log was gone before it was read (%s)", reason
             )
         self._reader.gaps.clear()
-
-
-def _iso(time: datetime | None) -> str | None:
-    return None if time is None else time.isoformat()
-
-
-def _time(position: LogPosition | None, name: str) -> datetime | None:
-    text = position.state.get(name) if position else None
-    return datetime.fromisoformat(text) if isinstance(text, str) else None
-
-
-def read_position(position: LogPosition | None) -> ReadPosition | None:
-    """Return where a reader starts that goes on from a stored position."""
-    if position is None:
-        return None
-    state = position.state
-    done_before = state.get("done_before")
-    return ReadPosition(
-        log_format=position.log_format,
-        place=str(state.get("place", "")),
-        log_filename=str(state.get("log_filename", "")),
-        done_before=done_before if isinstance(done_before, int) else 0,
-        file=FilePosition(
-            file_name=position.file_name,
-            signature=position.signature,
-            signature_length=position.signature_length,
-            byte_offset=position.byte_offset,
-        ),
-    )

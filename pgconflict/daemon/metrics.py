@@ -33,6 +33,12 @@ if TYPE_CHECKING:
 NODE: Final = ("node",)
 SUBSCRIPTION: Final = ("node", "subscription")
 BY_TYPE: Final = (*SUBSCRIPTION, "conflict_type")
+UNRECOGNISED: Final = (
+    *("bad_time", "defect", "forged", "invalid_csv", "invalid_json", "too_long"),
+    *("torn", "unknown_grammar"),
+)
+"""Why a record of the log is passed over."""
+
 ALL_TYPES: Final = tuple(str(one) for one in ConflictType)
 
 
@@ -158,6 +164,8 @@ class Metrics:
         self.log_unread_bytes.labels(node)
         for reason in get_args(GapReason):
             self.log_gaps.labels(node, reason)
+        for reason in UNRECOGNISED:
+            self.unrecognised_records.labels(node, reason)
         for job in jobs:
             self.job_restarts.labels(node, job)
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 from pgconflict.conflict_log.entry import Node as LoggedNode
 from pgconflict.daemon.conflict_log import open_writer
-from pgconflict.daemon.follow import Following, read_position
+from pgconflict.daemon.follow import Following
+from pgconflict.daemon.positions import to_be_read
 from pgconflict.daemon.resolve import Resolver
 from pgconflict.server.catalog import Catalog
 from pgconflict.server.log_reader import LogReader
@@ -60,7 +61,7 @@ class Tail:
             await self._claim(writer)
             position = await writer.position()
             reader = await LogReader.open(
-                self._node, session, settings, read_position(position)
+                self._node, session, settings, to_be_read(position)
             )
             stack.callback(reader.close)
             catalog = Catalog(self._node, limits, session, settings.database)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -22,14 +23,15 @@ _COMMAND_TIMEOUT_S: Final = 60
 _PACKAGE_PARENT: Final = Path(__file__).parents[2]
 
 
-def spoken() -> str:
-    """Return the program as the user called it, for lines to be copied."""
+def spoken(*, anywhere: bool) -> str:
+    """Return the program as the user called it, or so that it works `anywhere`."""
     called = Path(sys.argv[0])
-    if called.name == "pgconflict":
-        found = shutil.which("pgconflict")
-        same = found is not None and called.exists() and Path(found).samefile(called)
-        return "pgconflict" if same else str(called)
-    return f"{sys.executable} -m pgconflict"
+    if called.name != "pgconflict":
+        return f"{shlex.quote(sys.executable)} -m pgconflict"
+    found = shutil.which("pgconflict")
+    if found is not None and called.exists() and Path(found).samefile(called):
+        return "pgconflict"
+    return shlex.quote(str(called.absolute() if anywhere else called))
 
 
 class Program:

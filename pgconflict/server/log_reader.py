@@ -67,8 +67,9 @@ class _Stage:
     place: LogPlace
     log_format: str
     names: str
-    """Whose files: the format's own, or stderr's, which are the server's last
-    resort: there it writes what a process sends in a format just switched off."""
+    """Whose files: the format's own, or stderr's. Those are the server's last
+    resort: there it writes what processes send in a format that it has switched off
+    already, or not on yet."""
 
 
 class LogReader:
@@ -119,6 +120,11 @@ class LogReader:
         return self._stage.log_format
 
     @property
+    def among_others(self) -> bool:
+        """Whether the bytes that come next are mostly of another format."""
+        return self._stage.names != self._stage.log_format
+
+    @property
     def gaps(self) -> Counter[GapReason]:
         """Gaps not yet taken account of; whoever does so clears it."""
         return self._follower.gaps
@@ -158,7 +164,9 @@ class LogReader:
             log_format=self.log_format,
             place=name_of(self._follower.place),
             log_filename=self.settings.file_name,
-            done_before=self._follower.done_before,
+            # After a restart the format's own files follow at once.
+            done_before=self._follower.done_before
+            - (_OVERLAP_NS if self.among_others else 0),
             file=file,
         )
 
@@ -242,8 +250,12 @@ class LogReader:
                 self._better_since = self._better_since or now
                 if now - self._better_since < BETTER_FORMAT_S:
                     return
-            elif self.log_format != "stderr":
-                self._stages = [_Stage(place, self.log_format, "stderr")]
+            else:
+                self._stages = [
+                    _Stage(place, astray, "stderr")
+                    for astray in (self.log_format, self._best)
+                    if astray != "stderr"
+                ]
         self._better_since = None
         self._stages.append(_Stage(place, self._best, self._best))
         self._settled_at = now + SETTLE_S

@@ -3,6 +3,9 @@
 For nodes whose files this host can't read. The role needs pg_monitor and EXECUTE on
 pg_read_binary_file(text, bigint, bigint, boolean), and no more; it need not be a
 superuser (15 to 19).
+
+The server lists its present log_directory only. When the setting changes, a file that
+it made in the former one after our last listing, a second ago, is never heard of.
 """
 
 from __future__ import annotations

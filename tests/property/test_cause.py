@@ -63,8 +63,6 @@ class Simulated:
     inbox: list[Change] = field(default_factory=list)
     applied: set[int] = field(default_factory=set)
     skipped: bool = False
-    # Who took the row away last: truth for a missing row.
-    gone: dict[int, int | None] = field(default_factory=dict)
 
 
 class History:
@@ -102,7 +100,6 @@ class History:
     def put(self, node: Simulated, change: Change, version: Version) -> None:
         if change.what in ("delete", "move"):
             del node.rows[change.key]
-            node.gone[change.key] = change.number
         if change.what != "delete":
             node.rows[change.new_key] = version
 
@@ -172,12 +169,17 @@ class History:
         )
         concurrent: bool | None = None
         local = met.number if met and own else None
-        if met is None:
-            # Whoever took the row away on this node; unknown if nobody here did.
-            gone = node.gone.get(change.key)
-            local = gone if gone and self.changes[gone].node == node.name else None
         if local is not None:
             concurrent = local not in self.seen[change.number]
+        if met is None:
+            # Nobody's version to name: any of its own writes that was not seen.
+            concurrent = any(
+                write.node == node.name
+                and key in (write.key, write.new_key)
+                and write.number not in self.seen[change.number]
+                for write in self.changes.values()
+                for key in (change.key, change.new_key)
+            )
         key = change.new_key if stalls else change.key
         self.entries.append(
             Entry(
@@ -264,6 +266,10 @@ def deliver_all(history: History) -> bool:
 def test_a_cause_is_never_wrong(
     offset: int, taken: list[tuple[str, int, int, int]]
 ) -> None:
+    check(offset, taken)
+
+
+def check(offset: int, taken: Sequence[tuple[str, int, int, int]]) -> None:
     history = play(offset, taken)
     for complete in (False, True):
         if complete:
@@ -275,6 +281,32 @@ def test_a_cause_is_never_wrong(
                 entry,
                 history.changes,
             )
+
+
+stops = st.lists(
+    st.tuples(
+        st.sampled_from(
+            ["update"] * 3
+            + ["deliver"] * 8
+            + ["delete"] * 3
+            + ["insert"] * 3
+            + ["move", "deliver-all"]
+        ),
+        st.sampled_from([0, 1]),
+        st.sampled_from((1, 1, 1, 2)),
+        st.sampled_from([1, 120, 2500]),
+    ),
+    min_size=8,
+    max_size=50,
+)
+
+
+@settings(max_examples=3000, deadline=None)
+@given(st.just(0), stops)
+def test_nor_where_apply_stops_and_rows_come_and_go(
+    offset: int, taken: list[tuple[str, int, int, int]]
+) -> None:
+    check(offset, taken)
 
 
 @settings(max_examples=500, deadline=None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -82,7 +83,7 @@ class Changed:
         time = "" if self.kind is None else f" at {TIME}"
         return f"modified{how} in transaction 77{time}"
 
-    def local(self, **how: str | None) -> LocalConflict:
+    def local(self, **how: Any) -> LocalConflict:
         return LocalConflict(
             xid=77,
             commit_ts=None if self.kind is None else ISO,

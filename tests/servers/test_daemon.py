@@ -404,6 +404,8 @@ class TestLogs:
         lose_rows(made, range(1, 2001))
         for first in range(1, 1000, 200):
             miss(made, range(first, first + 200))
+            if first == 401:
+                move_log(pair.b, "elsewhere")
             pair.b.execute("select pg_rotate_logfile()")
         local.wait_count(1000)
         local.stop()
@@ -415,16 +417,20 @@ class TestLogs:
         over_sql.start()
         for first in range(1001, 2000, 200):
             miss(made, range(first, first + 200))
-            if first == 1401:
-                pair.b.execute("alter system set log_directory = 'elsewhere'")
-                pair.b.execute("select pg_reload_conf()")
             pair.b.execute("select pg_rotate_logfile()")
+            if first == 1401:
+                made.catch_up()
+                over_sql.wait_count(1600)
+                move_log(pair.b, "elsewhere still")
         made.catch_up()
         over_sql.wait_count(2000)
 
         assert over_sql.query(
             "select count(*), sum(attempts) from pgconflict.conflict_log"
         ) == [(2000, 2000)]
+        assert local.query("select distinct source from pgconflict.conflict_log") == [
+            ("jsonlog",)
+        ]
         assert over_sql.metric("log_gaps_total") == 0
 
     def test_what_it_lacks_is_said_with_the_remedy(
@@ -447,6 +453,11 @@ class TestLogs:
 
 def set_destination(node: Node, destination: str) -> None:
     node.execute(f"alter system set log_destination = '{destination}'")
+    node.execute("select pg_reload_conf()")
+
+
+def move_log(node: Node, directory: str) -> None:
+    node.execute(f"alter system set log_directory = '{directory}'")
     node.execute("select pg_reload_conf()")
 
 

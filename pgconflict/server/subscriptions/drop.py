@@ -67,7 +67,7 @@ def plan(
     name = subscription.name
     statements = [
         alter_subscription(name, "DISABLE"),
-        "-- wait until its workers have ended",
+        "-- wait until its workers have ended; end those that do not see it",
         alter_subscription(name, "SET (slot_name = NONE)"),
     ]
     if unfinished:
@@ -122,8 +122,12 @@ async def disable(
     facts: NodeFacts,
     subscription: Subscription,
     wait: float,
+    say: Said,
 ) -> None:
     """Disable the subscription and wait until none of its workers is left.
+
+    A worker that waits, for a lock or for a publisher that went silent, does not see
+    that it is to end: it is terminated after half the time.
 
     Raises:
         NodeNotReadyError: one is left after `wait` seconds; it is disabled then.
@@ -131,21 +135,34 @@ async def disable(
     """
     name = sql.Identifier(subscription.name)
     await connection.execute(sql.SQL("alter subscription {} disable").format(name))
-    deadline = time.monotonic() + wait
+    began = time.monotonic()
+    told = False
     while True:
         now = (await look(connection, facts, subscription.subid)).subscription
+        waited = time.monotonic() - began
         if not now.workers:
             return
-        if time.monotonic() > deadline:
+        if waited > wait:
             break
+        if waited > wait / 2 and not told:
+            told = True
+            say(f"after {waited:.0f} s {now.workers} of its workers are terminated")
+            await _terminate(connection, subscription)
         await asyncio.sleep(_LOOK_S)
     raise NodeNotReadyError(
         f"{now.workers} of its workers still run after {wait:g} s; the subscription is"
         " disabled, nothing else was done",
-        hint="a worker that waits for a lock does not see it: SELECT"
-        " pg_terminate_backend(pid) FROM pg_stat_subscription WHERE subid ="
-        f" {subscription.subid} AND pid IS NOT NULL; then run this again",
+        hint="they are in pg_stat_subscription and pg_stat_activity; run this again"
+        " when they have ended",
     )
+
+
+async def _terminate(
+    connection: psycopg.AsyncConnection[Any], subscription: Subscription
+) -> None:
+    async with psycopg.AsyncRawCursor(connection) as cursor:
+        text = query("subscription_workers_end").encode()
+        await cursor.execute(text, (subscription.subid,))
 
 
 async def drop(

@@ -24,42 +24,54 @@ def dsn(conflict_log_server: ConflictLogServer) -> str:
 
 
 @pytest.fixture
-def ask(
-    dsn: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., str]:
-    """Run `pgconflict conflicts ...`, which must succeed; what it printed."""
+def run(
+    request: pytest.FixtureRequest, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    """Run `pgconflict conflicts ...`: exit code, what it printed, what it said.
 
-    def run(*words: object, dsn: str = dsn) -> str:
-        given = ["--config", config_for(dsn, tmp_path), "conflicts", *map(str, words)]
-        code = main(given)
+    On the conflict log `dsn`, or that of the test's fixture of this name.
+    """
+
+    def words(*words: object, dsn: str | None = None) -> tuple[int, str, str]:
+        there = dsn or request.getfixturevalue("dsn")
+        given = ["--config", config_for(there, tmp_path), "conflicts"]
+        code = main([*given, *map(str, words)])
         printed = capsys.readouterr()
-        assert code == 0, printed.err
-        return printed.out
+        return code, printed.out, printed.err
 
-    return run
+    return words
+
+
+@pytest.fixture
+def ask(run: Callable[..., tuple[int, str, str]]) -> Callable[..., str]:
+    """Run it, which must succeed; what it printed."""
+
+    def words(*words: object, dsn: str | None = None) -> str:
+        code, out, err = run(*words, dsn=dsn)
+        assert code == 0, err
+        return out
+
+    return words
 
 
 @pytest.fixture
 def lines(ask: Callable[..., str]) -> Callable[..., list[dict[str, Any]]]:
     """The same with --json, for what prints an object a line."""
 
-    def run(*words: object) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in ask(*words, "--json").splitlines()]
+    def words(*words: object, dsn: str | None = None) -> list[dict[str, Any]]:
+        out = ask(*words, "--json", dsn=dsn)
+        return [json.loads(line) for line in out.splitlines()]
 
-    return run
+    return words
 
 
 @pytest.fixture
-def refused(
-    dsn: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., tuple[int, str]]:
-    """Run it and get the exit code and what was said."""
+def refused(run: Callable[..., tuple[int, str, str]]) -> Callable[..., tuple[int, str]]:
+    """Run it, which must print nothing; the exit code and what was said."""
 
-    def run(*words: object, dsn: str = dsn) -> tuple[int, str]:
-        given = ["--config", config_for(dsn, tmp_path), "conflicts", *map(str, words)]
-        code = main(given)
-        printed = capsys.readouterr()
-        assert printed.out == ""
-        return code, printed.err
+    def words(*words: object, dsn: str | None = None) -> tuple[int, str]:
+        code, out, err = run(*words, dsn=dsn)
+        assert out == ""
+        return code, err
 
-    return run
+    return words

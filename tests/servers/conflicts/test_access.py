@@ -21,11 +21,14 @@ if TYPE_CHECKING:
 QUESTIONS = [["list"], ["show", "1"], ["summary"], ["export"], ["ack", "1"]]
 
 
+@pytest.fixture(scope="module")
+def empty(conflict_log_server: ConflictLogServer) -> str:
+    return conflict_log_server.new_database()
+
+
 @pytest.mark.parametrize("words", QUESTIONS, ids=" ".join)
-def test_no_conflict_log_there(
-    conflict_log_server: ConflictLogServer, refused: Refused, words: list[str]
-) -> None:
-    code, err = refused(*words, dsn=conflict_log_server.new_database())
+def test_no_conflict_log_there(empty: str, refused: Refused, words: list[str]) -> None:
+    code, err = refused(*words, dsn=empty)
 
     assert code == 78
     assert "there is no conflict log in database conflict_log_" in err
@@ -56,8 +59,8 @@ def test_another_schema_is_refused(
     assert "hint: " in err
 
 
-def test_no_server_there(dsn: str, refused: Refused) -> None:
-    code, err = refused("list", dsn=make_conninfo(dsn, port=1))
+def test_no_server_there(refused: Refused) -> None:
+    code, err = refused("list", dsn="host=127.0.0.1 port=1 dbname=x")
 
     assert code == 69
     assert "the conflict log can't be reached" in err

@@ -17,12 +17,20 @@ from pgconflict.cli.main import main
 from pgconflict.cli.output import json_text
 from pgconflict.conflict_log.filters import Filters
 from pgconflict.conflict_log.reader import ConflictLogReader
-from tests.fixtures.conflict_logs import config_for, record, renamed, stalled
+from tests.fixtures.conflict_logs import (
+    config_for,
+    new_conflict_log,
+    record,
+    renamed,
+    stalled,
+)
 from tests.fixtures.entries import entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from tests.fixtures.servers import ConflictLogServer
 
     Lines = Callable[..., list[dict[str, Any]]]
 
@@ -30,9 +38,10 @@ DAY = 86400
 HOSTILE = 'a"b,\n\r\x1b[2J; =1+1\\N é'
 
 
-@pytest.fixture
-def filled(dsn: str) -> str:
+@pytest.fixture(scope="module")
+def filled(conflict_log_server: ConflictLogServer) -> str:
     """More than one fetch and more than one day, with values that CSV must quote."""
+    dsn = new_conflict_log(conflict_log_server)
     entries = [
         entry(
             key=str(n),
@@ -183,15 +192,16 @@ def test_the_format_is_told_by_the_files_name(
 
 
 def test_a_file_appears_complete_or_not_at_all(
-    filled: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    dsn: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    record(dsn, [entry(key=str(n), line=n, at=n) for n in range(2500)])
     file = tmp_path / "there.csv"
     file.write_text("of before")
-    words = ["--config", config_for(filled, tmp_path), "conflicts", "export"]
+    words = ["--config", config_for(dsn, tmp_path), "conflicts", "export"]
 
     assert main([*words, "-o", str(tmp_path / "no" / "folder.csv")]) == 2
     assert "No such file or directory" in capsys.readouterr().err
-    with psycopg.connect(filled, autocommit=True) as connection:
+    with psycopg.connect(dsn, autocommit=True) as connection:
         # A row that can't be read, far behind the first.
         connection.execute(
             "update pgconflict.conflict_log set local_conflicts ="

@@ -11,12 +11,20 @@ import pytest
 
 from pgconflict.cli.main import main
 from pgconflict.core.conflict import Kind, StoryEvent
-from tests.fixtures.conflict_logs import config_for, record, renamed, stalled
+from tests.fixtures.conflict_logs import (
+    config_for,
+    new_conflict_log,
+    record,
+    renamed,
+    stalled,
+)
 from tests.fixtures.entries import NOON, entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from tests.fixtures.servers import ConflictLogServer
 
     Lines = Callable[..., list[dict[str, Any]]]
     Ask = Callable[..., str]
@@ -136,9 +144,10 @@ def test_a_message_holds_the_cursor_of_the_next_page(
     assert ids(lines("list", "--after", after)) == ids(lines("list"))[2:]
 
 
-@pytest.fixture
-def mixed(dsn: str) -> str:
+@pytest.fixture(scope="module")
+def mixed(conflict_log_server: ConflictLogServer) -> str:
     """Two nodes, two days, several tables, types and stories."""
+    dsn = new_conflict_log(conflict_log_server)
     record(
         dsn,
         [
@@ -205,18 +214,17 @@ def mixed(dsn: str) -> str:
 )
 def test_filters(mixed: str, lines: Lines, words: list[str], found: list[int]) -> None:
     """Told apart by the line of their first log entry, which the key tells too."""
-    del mixed
     line_of = {
         each["conflict_id"]: number
         for each, number in zip(
-            sorted(lines("list"), key=lambda each: each["first_logged_at"]),
+            lines("list", "--oldest-first", dsn=mixed),
             [1, 3, 5, 4, 6, 7, 2],
             strict=True,
         )
     }
 
-    assert [line_of[each] for each in ids(lines("list", *words))] == found
-    reverse = ids(lines("list", *words, "--oldest-first"))
+    assert [line_of[each] for each in ids(lines("list", *words, dsn=mixed))] == found
+    reverse = ids(lines("list", *words, "--oldest-first", dsn=mixed))
     assert [line_of[each] for each in reverse] == found[::-1]
 
 

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pgconflict.core.conflict import Kind
-from tests.fixtures.conflict_logs import record, renamed, stalled
+from tests.fixtures.conflict_logs import new_conflict_log, record, renamed, stalled
 from tests.fixtures.entries import entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from tests.fixtures.servers import ConflictLogServer
 
     Ask = Callable[..., str]
     Lines = Callable[..., list[dict[str, Any]]]
@@ -25,8 +27,9 @@ SINCE = ("--since", "2026-11-19", "--until", "2026-11-22")
 DAY = 86400
 
 
-@pytest.fixture
-def filled(dsn: str) -> str:
+@pytest.fixture(scope="module")
+def filled(conflict_log_server: ConflictLogServer) -> str:
+    dsn = new_conflict_log(conflict_log_server)
     chance = random.Random(4)
     for node in "ab":
         entries = [
@@ -77,9 +80,8 @@ def summed(entries: list[dict[str, Any]], *fields: str) -> dict[tuple[Any, ...],
 def test_sums_are_those_of_the_rows(
     filled: str, ask: Ask, lines: Lines, words: list[str]
 ) -> None:
-    del filled
-    rows = lines("list", "--limit", 1000, *SINCE, *words)
-    document = json.loads(ask("summary", *SINCE, *words, "--json"))
+    rows = lines("list", "--limit", 1000, *SINCE, *words, dsn=filled)
+    document = json.loads(ask("summary", *SINCE, *words, "--json", dsn=filled))
 
     assert document["total"] == {
         "conflicts": len(rows),
@@ -103,9 +105,16 @@ def test_sums_are_those_of_the_rows(
 
 
 def test_a_longer_time_is_told_by_day(filled: str, ask: Ask) -> None:
-    del filled
     document = json.loads(
-        ask("summary", "--since", "2026-10-01", "--until", "2026-12-01", "--json")
+        ask(
+            "summary",
+            "--since",
+            "2026-10-01",
+            "--until",
+            "2026-12-01",
+            "--json",
+            dsn=filled,
+        )
     )
 
     assert document["bucket"] == "day"
@@ -115,8 +124,7 @@ def test_a_longer_time_is_told_by_day(filled: str, ask: Ask) -> None:
 
 
 def test_text_has_tables_and_a_plot_without_gaps(filled: str, ask: Ask) -> None:
-    del filled
-    shown = ask("summary", *SINCE).splitlines()
+    shown = ask("summary", *SINCE, dsn=filled).splitlines()
 
     assert shown[0] == "246 conflicts since 2026-11-19 00:00 UTC"
     for title in ("type ", "table ", "node  subscription"):
