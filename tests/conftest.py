@@ -3,8 +3,19 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.fixtures.postgres import MAJORS, WrongVariableError, found, required
+
+# The same examples each time, and no clock: a red run is a defect, here and elsewhere.
+# tests/fuzz looks for new ones.
+settings.register_profile(
+    "suite",
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("suite")
 
 pytest_plugins = [
     "tests.fixtures.servers",

@@ -174,7 +174,10 @@ begin
     -- Two daemons may need the same day at the same moment.
     perform pg_catalog.pg_advisory_xact_lock(
         pg_catalog.hashtext('pgconflict.make_partition'), 0);
-    if pg_catalog.to_regclass('pgconflict.' || log_name) is not null then
+    -- Asked of the table: a cache may still hold that there was none.
+    if exists (select from pg_catalog.pg_class c
+                where c.relname = log_name
+                  and c.relnamespace = 'pgconflict'::pg_catalog.regnamespace) then
         return false;
     end if;
     execute pg_catalog.format(
@@ -576,6 +579,14 @@ COMMENT ON COLUMN pgconflict.ledger.base IS 'server_count - recorded_count when 
 
 COMMENT ON COLUMN pgconflict.ledger.unaccounted IS 'Conflicts counted by the server and not recorded (negative: recorded and not counted); 0 is complete';
 
+CREATE TABLE pgconflict.log_complete (
+    system_identifier bigint NOT NULL,
+    node text NOT NULL,
+    since timestamp with time zone NOT NULL
+);
+
+COMMENT ON TABLE pgconflict.log_complete IS 'Since when, by the node''s clock, its log is recorded without a gap: what it did not log since then did not happen';
+
 CREATE TABLE pgconflict.log_position (
     node text NOT NULL,
     system_identifier bigint NOT NULL,
@@ -944,6 +955,7 @@ CREATE TABLE pgconflict.sequence_sync_value (
     increment bigint,
     minimum bigint,
     maximum bigint,
+    relfilenode oid,
     column_value bigint,
     moved boolean NOT NULL,
     reason text NOT NULL,
@@ -963,6 +975,8 @@ COMMENT ON COLUMN pgconflict.sequence_sync_value.old_last_value IS 'Of the targe
 COMMENT ON COLUMN pgconflict.sequence_sync_value.last_value IS 'Of the target when it was read for the proof';
 
 COMMENT ON COLUMN pgconflict.sequence_sync_value.increment IS 'With minimum and maximum: the definition of the target then';
+
+COMMENT ON COLUMN pgconflict.sequence_sync_value.relfilenode IS 'Of the target then: another one later tells that somebody ran ALTER SEQUENCE or TRUNCATE ... RESTART IDENTITY';
 
 COMMENT ON COLUMN pgconflict.sequence_sync_value.column_value IS 'Value of its column that it would give out again; null when there is none, or columns were not asked';
 
@@ -1017,7 +1031,7 @@ COMMENT ON COLUMN pgconflict.subscription_action.remote_commit_lsn IS 'skip: the
 
 COMMENT ON COLUMN pgconflict.subscription_action.statements IS 'What was planned, in this order';
 
-COMMENT ON COLUMN pgconflict.subscription_action.outcome IS 'Null: it did not come to its end. skip: skipped, not_cleared, cleared_unmet, set, failed; drop: dropped, slot_left, remains, failed';
+COMMENT ON COLUMN pgconflict.subscription_action.outcome IS 'Null: it did not come to its end. skip: skipped, not_cleared, cleared_unmet, set, moved_on, failed; drop: dropped, slot_left, remains, failed';
 
 COMMENT ON COLUMN pgconflict.subscription_action.seen IS 'What was seen on the way: the proof that it is done, or what is left';
 
@@ -1081,6 +1095,60 @@ CREATE VIEW pgconflict.transaction_conflicts AS
 
 COMMENT ON VIEW pgconflict.transaction_conflicts IS 'Each conflict with its remote transaction, and how many the transaction met; ask by node and remote_xid';
 
+CREATE TABLE pgconflict.verdict (
+    conflict_id bigint NOT NULL,
+    looked_at timestamp with time zone NOT NULL,
+    verdict text NOT NULL,
+    reason text,
+    columns text[],
+    row_values jsonb,
+    cause text,
+    effect text,
+    evidence jsonb
+);
+
+COMMENT ON TABLE pgconflict.verdict IS 'Every change of what is known about a conflict''s row: the history of verdicts';
+
+COMMENT ON COLUMN pgconflict.verdict.looked_at IS 'When both nodes were asked';
+
+COMMENT ON COLUMN pgconflict.verdict.verdict IS 'converged: equal, or gone on both; diverged; pending: changes are still on their way; unverifiable: see reason';
+
+COMMENT ON COLUMN pgconflict.verdict.reason IS 'Why pending or unverifiable: apply_behind, peer_away, no_key, hidden, ambiguous, no_privilege, no_table, row_filter, types_differ, busy';
+
+COMMENT ON COLUMN pgconflict.verdict.columns IS 'The replicated columns in which the row differs; empty where it is gone on one node';
+
+COMMENT ON COLUMN pgconflict.verdict.row_values IS 'Node to its values of these columns, as conflict_log.row_data allows; null where the row is gone';
+
+COMMENT ON COLUMN pgconflict.verdict.cause IS 'hand_over: the writer had seen the other''s version; concurrent: neither had; unknown: can''t be told';
+
+COMMENT ON COLUMN pgconflict.verdict.effect IS 'none, write_lost: both agree and a concurrent write is gone; diverged, apply_stopped, unknown';
+
+COMMENT ON COLUMN pgconflict.verdict.evidence IS 'What the cause follows from: reason, the other node''s conflict_ids, commit times of both versions';
+
+CREATE TABLE pgconflict.verdict_due (
+    conflict_id bigint NOT NULL,
+    first_logged_at timestamp with time zone NOT NULL,
+    due_at timestamp with time zone DEFAULT now() NOT NULL,
+    looks integer DEFAULT 0 NOT NULL,
+    node text NOT NULL,
+    subname text,
+    verdict text,
+    row_digest bytea
+)
+WITH (fillfactor='70');
+
+COMMENT ON TABLE pgconflict.verdict_due IS 'Conflicts that are looked at again: undecided, still moving, or with a row that differs now';
+
+COMMENT ON COLUMN pgconflict.verdict_due.row_digest IS 'Equal for conflicts about one row of one table: how many rows differ';
+
+CREATE TABLE pgconflict.verdict_position (
+    only_one boolean DEFAULT true NOT NULL,
+    conflict_id bigint NOT NULL,
+    CONSTRAINT verdict_position_only_one_check CHECK (only_one)
+);
+
+COMMENT ON TABLE pgconflict.verdict_position IS 'Conflicts up to this number were taken into verdict_due';
+
 ALTER TABLE ONLY pgconflict.conflict_attempt ATTACH PARTITION pgconflict.conflict_attempt_kept DEFAULT;
 
 ALTER TABLE ONLY pgconflict.conflict_log ATTACH PARTITION pgconflict.conflict_log_kept DEFAULT;
@@ -1102,6 +1170,9 @@ ALTER TABLE ONLY pgconflict.conflict_log_kept
 
 ALTER TABLE ONLY pgconflict.ledger
     ADD CONSTRAINT ledger_pkey PRIMARY KEY (system_identifier, subid, counter, began_at);
+
+ALTER TABLE ONLY pgconflict.log_complete
+    ADD CONSTRAINT log_complete_pkey PRIMARY KEY (system_identifier);
 
 ALTER TABLE ONLY pgconflict.log_position
     ADD CONSTRAINT log_position_pkey PRIMARY KEY (node, system_identifier);
@@ -1136,6 +1207,15 @@ ALTER TABLE ONLY pgconflict.subscription_action
 ALTER TABLE ONLY pgconflict.table_owner
     ADD CONSTRAINT table_owner_role_name_node_schemaname_relname_key UNIQUE NULLS NOT DISTINCT (role_name, node, schemaname, relname);
 
+ALTER TABLE ONLY pgconflict.verdict_due
+    ADD CONSTRAINT verdict_due_pkey PRIMARY KEY (conflict_id);
+
+ALTER TABLE ONLY pgconflict.verdict
+    ADD CONSTRAINT verdict_pkey PRIMARY KEY (conflict_id, looked_at);
+
+ALTER TABLE ONLY pgconflict.verdict_position
+    ADD CONSTRAINT verdict_position_pkey PRIMARY KEY (only_one);
+
 CREATE INDEX conflict_log_kept_conflict_id_idx ON pgconflict.conflict_log_kept USING brin (conflict_id) WITH (pages_per_range='64');
 
 CREATE INDEX conflict_log_kept_first_logged_at_conflict_id_idx ON pgconflict.conflict_log_kept USING btree (first_logged_at, conflict_id) WHERE stalls;
@@ -1145,6 +1225,8 @@ CREATE INDEX conflict_log_kept_node_subname_kind_conflict_type_relname_idx ON pg
 CREATE UNIQUE INDEX conflict_log_kept_system_identifier_coalesce_coalesce1_iden_idx ON pgconflict.conflict_log_kept USING btree (system_identifier, COALESCE(subid, (0)::oid), COALESCE(remote_commit_lsn, '0/0'::pg_lsn), identity, place);
 
 CREATE INDEX conflict_log_kept_system_identifier_subid_idx ON pgconflict.conflict_log_kept USING btree (system_identifier, subid) WHERE stalls;
+
+CREATE INDEX verdict_due_due_at_idx ON pgconflict.verdict_due USING btree (due_at);
 
 ALTER INDEX pgconflict.conflict_attempt_pkey ATTACH PARTITION pgconflict.conflict_attempt_kept_pkey;
 

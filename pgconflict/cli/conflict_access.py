@@ -74,7 +74,6 @@ def opened(
             translated(_WHO, unavailable=ConflictLogUnavailableError),
         ):
             role = connection.info.user
-            connection.execute("set timezone = 'UTC'")
             refuse_other_schema(connection)
             yield ConflictLogReader(connection)
     except PrivilegeMissingError as error:

@@ -19,6 +19,7 @@ Bytes = bytes | memoryview
 CHUNK: Final = 1 << 19  # bytes; stays in the L2 cache, which is searched more than once
 HEAD: Final = 1 << 18
 STDIN: Final = "-"
+STDIN_FD = 0
 _GZIP: Final = b"\x1f\x8b"
 _GZIP_WINDOW: Final = 31  # zlib: expect a gzip header
 _BLOCKS: Final = 16
@@ -41,7 +42,7 @@ class LogFile:
         self._done = done
         try:
             # Unbuffered: the chunks are large, and each copy costs.
-            source = 0 if name == STDIN else name
+            source = STDIN_FD if name == STDIN else name
             self._file = open(source, "rb", buffering=0, closefd=name != STDIN)  # noqa: SIM115
             mode = os.fstat(self._file.fileno())
             self.size = mode.st_size if stat.S_ISREG(mode.st_mode) else None

@@ -105,6 +105,7 @@ def stored_values(proof: Proof, node: str | None) -> Iterator[Value]:
             after.increment if after else None,
             after.minimum if after else None,
             after.maximum if after else None,
+            after.file if after else None,
             line.column_value,
             line.moved,
             line.reason,

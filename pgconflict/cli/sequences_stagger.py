@@ -303,6 +303,7 @@ def _values(done: Staggering) -> Iterator[Value]:
             after.increment if after else None,
             after.minimum if after else None,
             after.maximum if after else None,
+            after.file if after else None,
             None,
             line.moved,
             line.reason,

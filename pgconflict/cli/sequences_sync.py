@@ -209,6 +209,7 @@ class _Sync:
                 sequence_syncs.end(connection, sync_id, ending, values)
         if self._arguments.json:
             document = plan_document(seen, target.database)
+            document["mean_lock_s"] = done.applied.mean_lock_s
             output.print_json(document | proof_document(done.proof, ending, sync_id))
         else:
             print_proof(done.proof, ending, sync_id)

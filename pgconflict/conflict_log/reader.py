@@ -116,10 +116,13 @@ def refuse_other_schema(connection: Connection) -> None:
 
 
 class ConflictLogReader:
-    """Questions on a connection in autocommit mode, its time zone UTC."""
+    """Questions on a connection in autocommit mode, which is this reader's alone."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
+        # Times are of UTC in every answer, and sums over months are grouped in memory.
+        connection.execute("set timezone = 'UTC'")
+        connection.execute("set work_mem = '32MB'")
 
     def conflicts(
         self,

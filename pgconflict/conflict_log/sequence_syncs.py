@@ -41,6 +41,7 @@ _COLUMNS = (
     "increment",
     "minimum",
     "maximum",
+    "relfilenode",
     "column_value",
     "moved",
     "reason",
@@ -74,6 +75,7 @@ class Value(msgspec.Struct, frozen=True, gc=False):
     increment: int | None
     minimum: int | None
     maximum: int | None
+    relfilenode: int | None
     column_value: int | None
     moved: bool
     reason: str
@@ -194,7 +196,7 @@ def given(
     cursor = psycopg.RawCursor(connection)
     cursor.execute(query("sequence_given").encode(), (node, database))
     found = {}
-    for schema, name, increment, minimum, maximum, last_value, at in cursor.fetchall():
+    for schema, name, increment, minimum, maximum, last_value, at, file in cursor:
         key = SequenceName(schema, name)
         found[key] = Given(
             node=node,
@@ -203,6 +205,7 @@ def given(
             minimum=minimum,
             maximum=maximum,
             last_value=last_value,
+            file=file,
             at=f"{at:%Y-%m-%d %H:%M:%S}",
         )
     return found

@@ -67,6 +67,12 @@ class Capability:
     statistics_upgraded: bool
     """pg_upgrade to it keeps the planner's statistics."""
 
+    large_objects_upgraded_at_once: bool
+    """pg_upgrade to it moves large objects as a file, not one by one."""
+
+    slots_upgraded_at: frozenset[str]
+    """Values of the new cluster's wal_level with which pg_upgrade takes slots along."""
+
     checksums_by_default: bool
     """initdb makes a cluster with data checksums unless told otherwise."""
 
@@ -92,6 +98,8 @@ CAPABILITIES: Final = {
         statistics_upgraded=False,
         checksums_by_default=False,
         origins_setting="max_replication_slots",
+        large_objects_upgraded_at_once=False,
+        slots_upgraded_at=frozenset(),
     ),
     16: Capability(
         major=16,
@@ -110,6 +118,8 @@ CAPABILITIES: Final = {
         statistics_upgraded=False,
         checksums_by_default=False,
         origins_setting="max_replication_slots",
+        large_objects_upgraded_at_once=False,
+        slots_upgraded_at=frozenset(),
     ),
     17: Capability(
         major=17,
@@ -128,6 +138,8 @@ CAPABILITIES: Final = {
         statistics_upgraded=False,
         checksums_by_default=False,
         origins_setting="max_replication_slots",
+        large_objects_upgraded_at_once=False,
+        slots_upgraded_at=frozenset({"logical"}),
     ),
     18: Capability(
         major=18,
@@ -146,6 +158,8 @@ CAPABILITIES: Final = {
         statistics_upgraded=True,
         checksums_by_default=True,
         origins_setting="max_active_replication_origins",
+        large_objects_upgraded_at_once=False,
+        slots_upgraded_at=frozenset({"logical"}),
     ),
     19: Capability(
         major=19,
@@ -164,11 +178,20 @@ CAPABILITIES: Final = {
         statistics_upgraded=True,
         checksums_by_default=True,
         origins_setting="max_active_replication_origins",
+        large_objects_upgraded_at_once=True,
+        slots_upgraded_at=frozenset({"replica", "logical"}),
     ),
 }
 
 OLDEST: Final = min(CAPABILITIES)
 NEWEST: Final = max(CAPABILITIES)
+
+
+KEEP_SIZE_REFUSED: Final = range(170000, 170006)
+"""Versions that, as started by pg_upgrade, refuse any max_slot_wal_keep_size but -1.
+
+Seen: 17.5 does not start ("must be set to -1 during binary upgrade mode"), 17.6 does.
+"""
 
 
 def capability(major: int) -> Capability:

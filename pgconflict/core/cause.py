@@ -129,12 +129,15 @@ def decide(
 
 
 def _by_absence(
-    entry: Logged, around: Iterable[Logged], doubts: Sequence[str]
+    entry: Logged, around: Sequence[Logged], doubts: Sequence[str]
 ) -> Decision:
     if entry.conflict_type not in HANDED_OVER:
         return _unknown(f"{entry.conflict_type} without an entry of the other node")
     if entry.attempts > 1:
         return _unknown("a later attempt may have met another version")
+    if any(other.stalls for other in around):
+        # It is applied later, perhaps on a row that is gone by then: unlogged.
+        return _unknown("apply stopped on this row")
     if any(other.moves_here for other in around):
         return _unknown("a change of the key may have been applied unlogged")
     if doubts:
@@ -182,6 +185,10 @@ def _unseen(
 
 def _applied(other: Logged, written: datetime) -> _Order:
     """Whether the change of `other` was applied after B committed at `written`."""
+    if other.stalls:
+        # Not applied when it was logged, and nobody knows when it was.
+        last = _compared(other.last_logged_at, written)
+        return _Order.AFTER if last is _Order.AFTER else _Order.UNSURE
     if other.local_kind == "local" and other.local_at is not None:
         if other.local_at >= written:
             return _Order.AFTER

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from stringzilla import find, rfind
 
-from pgconflict.core.server_log import MARKER, SUCCESS, LogRecord, text_of
+from pgconflict.core.server_log import MARKER, SUCCESS, LogRecord, text_of, without_nul
 
 _TIMESTAMP: Final = rb"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} [^,\"\n]{1,64},"
 _LINE_START: Final = re.compile(_TIMESTAMP)
@@ -40,6 +40,14 @@ _ENTRY: Final = re.compile(
         ]
     )
     + rb"(?:,[^\n]*)?\r?\n?"
+)
+
+# A worker's entry with nothing unusual: the same ten groups, read in one go.
+_WORKERS: Final = re.compile(
+    rb"([0-9][0-9 :.-]{22} [^\",\n]{1,64}),,,([0-9]+),,([^\",\n]*),([0-9]+),,"
+    rb'[^",\n]*,[^",\n]*,[^",\n]*,([^",\n]*),([^",\n]*),"((?:[^"]++|"")*+)",'
+    rb'(?:"((?:[^"]++|"")*+)")?+,,,,(?:"((?:[^"]++|"")*+)")?+,,,,(?:"")?,'
+    rb'"(logical replication [a-z ]*)"[0-9,-]*\n'
 )
 
 
@@ -141,14 +149,34 @@ class CsvlogFraming:
         self, data: bytes | memoryview, end: int, records: list[LogRecord]
     ) -> None:
         """Decode each entry before `end`, a certain one, that holds the marker."""
-        begin = 0
+        begin = self._worker_entries(data, 0, end, records)
         while (hit := find(data, MARKER, begin, end)) >= 0:
             start = max(begin, _last_start(data, begin, hit))
             stop = _next_start(data, hit, end)
             stop = end if stop < 0 else stop
             self._entries(bytes(data[start:stop]), records)
-            begin = stop
+            begin = self._worker_entries(data, stop, end, records)
         self.consumed += end
+
+    def _worker_entries(
+        self,
+        data: bytes | memoryview,
+        begin: int,
+        end: int,
+        records: list[LogRecord],
+    ) -> int:
+        """Decode workers' entries that follow each other; returns where they end.
+
+        `begin` is certain, so that its entry need not be searched for.
+        """
+        while (entry := _WORKERS.match(data, begin, end)) is not None:
+            if entry.end() - begin > self._max_entry_bytes:
+                break
+            begin = entry.end()
+            record = _record(entry)
+            if record is not None:
+                records.append(record)
+        return begin
 
     def _entries(self, raw: bytes, records: list[LogRecord]) -> None:
         """Decode what lies between two certain beginnings: as a rule one entry."""
@@ -170,14 +198,19 @@ class CsvlogFraming:
 
 def _record(entry: re.Match[bytes]) -> LogRecord | None:
     """The entry as jsonlog would show it, if a worker wrote it."""
-    time, pid, session, line, severity, state, message, detail, context, backend = (
-        None if group is None else text_of(group).replace('""', '"')
-        for group in entry.groups()
-    )
+    groups = entry.groups()
+    try:
+        texts = [None if each is None else each.decode() for each in groups]
+    except UnicodeDecodeError:
+        texts = [None if each is None else text_of(each) for each in groups]
+    time, pid, session, line, severity, state, *quoted, backend = texts
+    message, detail, context = [
+        each.replace('""', '"') if each and '"' in each else each for each in quoted
+    ]
     line_num = _number(line)
     if line_num is None or not (backend or "").startswith("logical replication "):
         return None
-    return LogRecord(
+    record = LogRecord(
         timestamp=time or "",
         pid=_number(pid),
         session_id=session or "",
@@ -189,6 +222,7 @@ def _record(entry: re.Match[bytes]) -> LogRecord | None:
         state_code=None if state == SUCCESS else state,
         backend_type=backend,
     )
+    return without_nul(record) if b"\0" in entry[0] else record
 
 
 def _settled(data: bytes | memoryview) -> int:

@@ -7,30 +7,86 @@ the server shows rows to all who may see the key, and both rows or none.
 
 from __future__ import annotations
 
-from itertools import pairwise
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from itertools import islice, pairwise
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from pgconflict.core.wording import Style
 
 
+Fits = Callable[[str, str], bool]
+"""(key, local, remote, identity or full; a part) -> whether it can be such a part."""
+
+_TRIED: Final = 4096  # ways to cut; values that imitate much are left alone
+
+
 def certain_parts(
-    text: str, orders: Iterable[tuple[str, ...]], styles: Iterable[Style]
+    text: str,
+    orders: Iterable[tuple[str, ...]],
+    styles: Iterable[Style],
+    fits: Fits | None = None,
 ) -> dict[str, str]:
     """Name -> part, parentheses included, of those parts that are certain.
 
     `orders`: which parts can stand there, in their order. The replica identity is
-    called `full` if it is the whole row.
+    called `full` if it is the whole row. With `fits`, words that occur more often
+    are no obstacle if only one way to cut leaves parts that all fit.
     """
     best: dict[str, str] = {}
     for style in styles:
         for names in orders:
             parts = _parts(text, names, style)
+            if fits is not None and len(parts) < len(names):
+                parts = _fitting_parts(text, names, style, fits) or parts
             if len(parts) > len(best):
                 best = parts
     return best
+
+
+def _fitting_parts(
+    text: str, names: tuple[str, ...], style: Style, fits: Fits
+) -> dict[str, str] | None:
+    """The parts of the one way to cut that leaves fitting parts, None if not one."""
+    first, words = _first(text, names[0], style)
+    if first is None:
+        return None
+    # Each way so far: its parts, the kind of the one that is open, where it begins.
+    ways: list[tuple[dict[str, str], str, int]] = [({}, first, len(words))]
+    tried = 0
+    for before, name in pairwise(names):
+        found = list(_separators(text, before, name, style))
+        longer = []
+        for parts, kind, begin in ways:
+            for position, length, next_kind in found:
+                tried += 1
+                part = text[begin : position + 1]
+                if position >= begin and tried < _TRIED and fits(kind, part):
+                    after = position + length - 1
+                    longer.append((parts | {kind: part}, next_kind, after))
+        ways = longer
+    whole = []
+    for parts, kind, begin in ways:
+        behind = style.parts[kind].after
+        part = text[begin : len(text) - len(behind)]
+        if text.endswith(")" + behind) and fits(kind, part):
+            whole.append(parts | {kind: part})
+    return whole[0] if len(whole) == 1 and tried < _TRIED else None
+
+
+def _separators(
+    text: str, before: str, name: str, style: Style
+) -> Iterator[tuple[int, int, str]]:
+    """Every place where the words between two parts stand."""
+    end = ")" + style.parts[before].after + style.between
+    for kind in _kinds(text, name, style):
+        words = end + style.parts[kind].before + "("
+        position = text.find(words)
+        while position >= 0:
+            yield position, len(words), kind
+            position = text.find(words, position + 1)
 
 
 def _parts(text: str, names: tuple[str, ...], style: Style) -> dict[str, str]:
@@ -79,16 +135,8 @@ def _separator(
     text: str, before: str, name: str, style: Style
 ) -> tuple[int, int, str] | None:
     """Where the words between two parts stand, if they stand there once."""
-    found: tuple[int, int, str] | None = None
-    end = ")" + style.parts[before].after + style.between
-    for kind in _kinds(text, name, style):
-        words = end + style.parts[kind].before + "("
-        position = text.find(words)
-        if position >= 0:
-            if found is not None or text.find(words, position + 1) >= 0:
-                return None
-            found = position, len(words), kind
-    return found
+    found = list(islice(_separators(text, before, name, style), 2))
+    return found[0] if len(found) == 1 else None
 
 
 def _kinds(text: str, name: str, style: Style) -> tuple[str, ...]:

@@ -107,6 +107,39 @@ def split_key(
     }
 
 
+def can_be_row(text: str, columns: Sequence[Column]) -> bool:
+    """Whether the text can be a row of these columns, in however many ways."""
+    if not text.startswith("(") or not text.endswith(")"):
+        return False
+    if _cuts(text[1:-1], columns, cut=True):
+        return True
+    at = text.find(") = (")
+    while at >= 0:
+        named = _named(text[1:at], columns)
+        if named is not None and _cuts(text[at + 5 : -1], named, cut=True):
+            return True
+        at = text.find(") = (", at + 1)
+    return False
+
+
+def can_be_key(text: str, columns: Sequence[Column]) -> bool:
+    """Whether the text can be a key of a table with these columns.
+
+    A name that is no column's must be an expression, and those have parentheses,
+    an operator or a quote.
+    """
+    if not text.startswith("(") or not text.endswith(")"):
+        return False
+    names, begin = _key_columns(text)
+    types = {column.name: column.type for column in columns}
+    if text[begin : begin + 3] != ")=(" or not names:
+        return False
+    if any(name.isidentifier() and name not in types for name in names):
+        return False
+    shown = [Column(name, types.get(name, "")) for name in names]
+    return bool(_cuts(text[begin + 3 : -1], shown, cut=False))
+
+
 def _key_columns(text: str) -> tuple[list[str], int]:
     """The names or expressions of a key, unquoted, and where the list ends."""
     names: list[str] = []

@@ -47,6 +47,10 @@ class SequenceState(msgspec.Struct, frozen=True, gc=False):
     maximum: int
     cache: int
     cycle: bool
+    file: int = 0
+    """Its file's number: a new one tells that it was rewritten, by ALTER SEQUENCE or
+    TRUNCATE ... RESTART IDENTITY."""
+
     last_value: int | None = None
     """None: our role may not read it."""
 

@@ -72,7 +72,7 @@ class Outcome(StrEnum):
     @property
     def done(self) -> bool:
         """Whether the sequence is where it should be."""
-        return self in {Outcome.SET, Outcome.AHEAD}
+        return self is Outcome.SET or self is Outcome.AHEAD
 
 
 class Result(msgspec.Struct, frozen=True, gc=False):

@@ -164,8 +164,8 @@ def plan(
         found: Advance | Blocked | None
         if target is None:
             found = _missing(source, policy, (owners or {}).get(source.oid))
-        elif policy.is_plain and name not in columns and _copied(source, target):
-            found = None  # nearly all of them, in nearly every run
+        elif policy.is_plain and name not in columns:
+            found = _copy(source, target, policy)
         else:
             found = plan_one(source, target, policy, columns.get(name))
         if found is None:
@@ -183,12 +183,32 @@ def plan(
     )
 
 
-def _copied(source: SequenceState, target: SequenceState) -> bool:
-    return (
-        source.last_value == target.last_value
-        and source.last_value is not None
-        and source.is_called == target.is_called
-        and same_definition(source, target)
+def _copy(
+    source: SequenceState, target: SequenceState, policy: Policy
+) -> Advance | Blocked | None:
+    """Do as `plan_one` does, in a third of the time where nothing is special.
+
+    That is nearly everywhere: the same definition and residue, no margin, no column.
+    """
+    last, present, step = source.last_value, target.last_value, source.increment
+    if (
+        last is None
+        or present is None
+        or not same_definition(source, target)
+        or (last - present) % step
+        or target.name in policy.allow_backwards
+    ):
+        return plan_one(source, target, policy)
+    lead = last if source.is_called else last - step
+    lead -= present if target.is_called else present - step
+    if (lead <= 0) if step > 0 else (lead >= 0):
+        return None
+    return Advance(
+        target=target,
+        source=source,
+        last_value=last,
+        is_called=source.is_called,
+        reason=Reason.BEHIND,
     )
 
 

@@ -82,7 +82,7 @@ def text_of(raw: bytes) -> str:
     >>> text_of(b"caf\xe9")
     'caf\\xe9'
     """
-    text = raw.decode("utf-8", "backslashreplace")
+    text = str(raw, "utf-8", "backslashreplace")
     return text.replace("\0", "\ufffd") if "\0" in text else text
 
 

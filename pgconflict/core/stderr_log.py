@@ -239,18 +239,15 @@ class StderrFraming:
         label = line_label(data, match.end()) if match else None
         if match is None or label is None or label[0] in _LATER:
             return text_end(data, hit) + 1
-        process = self._process(match)
+        prefix = bytes(data[start : match.end()])
         parts: dict[str, bytes] = {}
         name, text = label
         while True:
             end = text_end(data, text)
-            parts.setdefault(name, bytes(data[text:end]))
+            parts[name] = bytes(data[text:end])
             at = end + 1
-            later = self._prefix.pattern.match(data, at) if at < len(data) else None
-            found = line_label(data, later.end()) if later else None
-            if later is None or found is None or found[0] not in _LATER:
-                break
-            if self._process(later) != process:
+            found = self._later_label(data, at, prefix)
+            if found is None or found[0] in parts:
                 break
             name, text = found
         record = self._record(match, label[0], parts)
@@ -258,10 +255,27 @@ class StderrFraming:
             records.append(record)
         return max(at, text_end(data, hit) + 1)
 
+    def _later_label(
+        self, data: bytes | memoryview, at: int, prefix: bytes
+    ) -> tuple[str, int] | None:
+        """The label of a line that goes on an entry whose first prefix is known."""
+        if data[at : at + len(prefix)] == prefix:  # as a rule it is the same
+            found = line_label(data, at + len(prefix))
+        else:
+            later = self._prefix.pattern.match(data, at) if at < len(data) else None
+            first = self._prefix.pattern.match(prefix)
+            if later is None or first is None:
+                return None
+            if self._process(later) != self._process(first):
+                return None
+            found = line_label(data, later.end())
+        return found if found is not None and found[0] in _LATER else None
+
     def _process(self, match: re.Match[bytes]) -> bytes:
         """What the lines of one entry have in common."""
         if self._prefix.has_process:
-            return b" ".join(_named(match, name) for name in ("pid", "session"))
+            known = match.groupdict(b"")
+            return known.get("pid", b"") + b" " + known.get("session", b"")
         # %l counts lines and %t may go on by a second within an entry.
         varying = ["line"] if self._prefix.steady_time else ["line", "time"]
         text, begin = match[0], match.start()
@@ -275,28 +289,29 @@ class StderrFraming:
     def _record(
         self, match: re.Match[bytes], severity: str, parts: dict[str, bytes]
     ) -> LogRecord | None:
-        names = self._prefix.names
-        if "STATEMENT" in parts and "backend" not in names:
+        if "STATEMENT" in parts and "backend" not in self._prefix.names:
             return None  # a worker has no statement: a client wrote this
-        self._has_context |= "CONTEXT" in parts
+        said = {name: text.decode() for name, text in match.groupdict(b"").items()}
+        context, detail = parts.get("CONTEXT"), parts.get("DETAIL")
+        self._has_context |= context is not None
         message = unfold(parts[severity])
-        sqlstate = _named(match, "sqlstate").decode() or None
+        sqlstate = said.get("sqlstate")
         if "LOCATION" in parts and (verbose := _SQLSTATE.match(parts[severity])):
             sqlstate = verbose[1].decode()
             message = message[verbose.end() :]
-        pid = _named(match, "pid")
+        pid = said.get("pid")
         return LogRecord(
-            timestamp=_named(match, "time").decode(),
+            timestamp=said.get("time", ""),
             pid=int(pid) if pid else None,
-            session_id=_named(match, "session").decode(),
-            line_num=int(_named(match, "line") or 0),
+            session_id=said.get("session", ""),
+            line_num=int(said.get("line", 0)),
             error_severity=severity,
             message=message,
-            detail=unfold(parts["DETAIL"]) if "DETAIL" in parts else None,
-            context=unfold(parts["CONTEXT"]) if "CONTEXT" in parts else None,
+            detail=None if detail is None else unfold(detail),
+            context=None if context is None else unfold(context),
             state_code=None if sqlstate == SUCCESS else sqlstate,
-            backend_type=_named(match, "backend").decode() or None,
-            process_start=_named(match, "start").decode() or None,
+            backend_type=said.get("backend"),
+            process_start=said.get("start"),
         )
 
 
@@ -304,7 +319,3 @@ def _line_start(data: bytes | memoryview, begin: int, at: int) -> int:
     """Where the line begins that `at` is in, not before `begin`."""
     newline: int = rfind(data, b"\n", begin, at)
     return begin if newline < 0 else newline + 1
-
-
-def _named(match: re.Match[bytes], name: str) -> bytes:
-    return match[name] if name in match.re.groupindex else b""

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pgconflict.core.sequence_change import Result
     from pgconflict.core.sequence_rate import Rates
     from pgconflict.daemon.job import Job
+    from pgconflict.server.sequence_columns import Columns
     from pgconflict.server.sequences import States
 
 JOB: Final = "sequences"
@@ -40,6 +41,9 @@ STRIDE: Final = 2
 
 RATES_KEPT: Final = 10
 """The fastest of so many looks counts: a quiet moment says little about the next."""
+
+COLUMNS_KEPT_S: Final = 600.0
+"""How long the list of columns behind sequences is used before it is read again."""
 
 NAMED: Final = 10
 """So many sequences are named in a message; `pgconflict sequences diff` has all."""
@@ -60,6 +64,7 @@ class SequenceSync:
         self._looked = 0.0
         self._rates: deque[Rates] = deque(maxlen=RATES_KEPT)
         self._said: dict[str, str] = {}
+        self._columns: dict[str, tuple[float, Columns]] = {}
 
     async def run(self) -> None:
         """Look at the pair again and again.
@@ -159,15 +164,23 @@ class SequenceSync:
         return {row[0] for row in rows}
 
     async def _view(self, node: SequenceNode, states: States) -> NodeView:
+        columns = await self._columns_of(node)
         if not self._pair.check_columns:
-            return NodeView(node=node.name, states=states)
-        columns = await read_columns(node, self._pair.schemas)
+            return NodeView(node=node.name, states=states, columns=columns)
         answers = await values_ahead(node, states, columns)
         refused = [f"{name}: {text}" for name, text in answers.refused.items()]
         self._say(f"columns/{node.name}", _few("columns not asked", sorted(refused)))
         return NodeView(
             node=node.name, states=states, columns=columns, column_values=answers.values
         )
+
+    async def _columns_of(self, node: SequenceNode) -> Columns:
+        """Return the node's columns as they were not long ago: they seldom change."""
+        read_at, columns = self._columns.get(node.name, (-COLUMNS_KEPT_S, {}))
+        if time.monotonic() - read_at >= COLUMNS_KEPT_S:
+            columns = await read_columns(node, self._pair.schemas)
+            self._columns[node.name] = time.monotonic(), columns
+        return columns
 
     def _show(self, views: list[NodeView], *, active: bool) -> None:
         """Show how the nodes stand before anything is moved."""

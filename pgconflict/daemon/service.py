@@ -22,6 +22,8 @@ from pgconflict.daemon.publishers import Publishers
 from pgconflict.daemon.sequence_sync import SequenceSync
 from pgconflict.daemon.tail import Tail
 from pgconflict.daemon.upkeep import keep_up
+from pgconflict.daemon.verdict import WITHIN_S as VERDICT_WITHIN_S
+from pgconflict.daemon.verdict import VerdictJob
 from pgconflict.errors import (
     NodeNotReadyError,
     NodeUnavailableError,
@@ -158,9 +160,10 @@ def _jobs(config: Config, metrics: Metrics, health: Health) -> list[Work]:
         return Job(node, name, metrics, health, within_s)
 
     works: list[Work] = []
+    tails: dict[str, Tail] = {}
     for node in config.nodes:
         tail_job = job(node.name, "tail", TAIL_WITHIN_S)
-        tail = Tail(node, config, tail_job)
+        tail = tails[node.name] = Tail(node, config, tail_job)
         statistics_job = job(node.name, "statistics", STATISTICS_WITHIN_S)
         # Its questions need no privilege: what it is refused is the whole node.
         statistics_job.down = (NodeUnavailableError, NodeNotReadyError)
@@ -172,6 +175,10 @@ def _jobs(config: Config, metrics: Metrics, health: Health) -> list[Work]:
     if len(config.nodes) > 1:
         times = job("", "commit-times", UPKEEP_WITHIN_S)
         works.append((times, Publishers(config, times).run))
+        # It takes two nodes to compare, and rows of conflicts to start from.
+        if config.verdict.enabled and config.conflict_log.destination != "log":
+            verdict = job("", "verdict", VERDICT_WITHIN_S)
+            works.append((verdict, VerdictJob(config, verdict, tails).run))
     for pair in config.sequences.pairs:
         within_s = SEQUENCES_WITHIN_S + config.sequences.interval.total_seconds()
         sequences = job("", f"sequences/{pair.name}", within_s)

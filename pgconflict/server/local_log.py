@@ -135,17 +135,15 @@ class LocalLog:
         """Be woken when this file grows, and no longer by another one."""
         if self._inotify is None or not isinstance(log, LocalFile):
             return
-        try:
+        watch = None
+        # It may be deleted by now, or this host may have no more watches to give.
+        with contextlib.suppress(OSError):
             watch = self._inotify.add_watch(log.path, _WRITTEN)
-            if self._file_watch is not None and self._file_watch is not watch:
-                self._inotify.rm_watch(self._file_watch)
-        except FileNotFoundError:
-            # Deleted since: no one is woken by it, the slow look still reads it.
-            watch = None
-        except OSError:
-            # rm_watch of a file that is gone, whose watch went with it.
-            pass
-        self._file_watch = watch
+        before, self._file_watch = self._file_watch, watch
+        if before is not None and before is not watch:
+            # A file that is gone took its watch with it.
+            with contextlib.suppress(OSError):
+                self._inotify.rm_watch(before)
 
     async def wait(self, seconds: float) -> None:
         """Return when something was written, or after a while."""
@@ -155,7 +153,8 @@ class LocalLog:
         rest = self._woken_at + self._hold_off_s - time.monotonic()
         if rest > 0:
             await asyncio.sleep(rest)
-        if not self._drain() and not await self._woken(min(seconds, STAT_S)):
+        longest = self._poll_s if self._file_watch is None else STAT_S
+        if not self._drain() and not await self._woken(min(seconds, longest)):
             return
         now = time.monotonic()
         busy = now - self._woken_at < LONGEST_HOLD_OFF_S * 1.5

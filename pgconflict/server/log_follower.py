@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 SIGNATURE_BYTES: Final = 1024
 """How much of a file's beginning tells it from others; less while it is shorter."""
 
-READ_BYTES: Final = 1 << 18
+READ_BYTES: Final = 1 << 17
 """How much is read at once; the follower keeps nothing."""
 
 # A file that was renamed is looked for among so many, the newest first.
@@ -145,6 +145,11 @@ class LogFollower:
             signature_length=len(self._reading.head),
             byte_offset=byte_offset,
         )
+
+    @property
+    def reading(self) -> Hashable:
+        """What tells the present file from others in its place; None without one."""
+        return self._reading.log.identity if self._reading else None
 
     @property
     def begin(self) -> int:
@@ -268,8 +273,7 @@ class LogFollower:
         return [file for file in await self.place.files() if self.belongs(file.name)]
 
     async def _look(self) -> None:
-        mine = self._reading.log.identity if self._reading else None
-        self.gaps += self._listing.update(await self._files(), mine)
+        self.gaps += self._listing.update(await self._files(), self.reading)
 
     async def _advance(self) -> None:
         """Leave the present file for the oldest with something unread, if any."""

@@ -24,7 +24,7 @@ from pgconflict.server.log_settings import FileNames, LogSettings
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Callable
+    from collections.abc import Callable, Hashable
 
     from pgconflict.config import Node
     from pgconflict.server.log_listing import GapReason
@@ -85,7 +85,7 @@ class LogReader:
         self._settled_at = 0.0
         self._better_since: float | None = None
         self._rewound = False
-        self._checkpoint = (b"", 0)
+        self._checkpoint: tuple[Hashable, int] = (None, 0)
 
     @classmethod
     async def open(
@@ -274,17 +274,15 @@ class LogReader:
         Some of what follows it was written with the new settings and read with the
         old.
         """
-        position = self._follower.position(byte_offset)
-        if position is None:
-            return
         file, offset = self._checkpoint
         if (before.line_prefix, before.timezone) != (
             self.settings.line_prefix,
             self.settings.timezone,
         ):
-            self._follower.rewind(offset if file == position.signature else 0)
+            self._follower.rewind(offset if file == self._follower.reading else 0)
             self._rewound = True
-        self._checkpoint = (position.signature, byte_offset)
+            byte_offset = self._follower.begin
+        self._checkpoint = (self._follower.reading, byte_offset)
 
     def _names(self, log_format: str) -> Callable[[str], bool]:
         names = [FileNames.of(name, log_format) for name in self._filenames]

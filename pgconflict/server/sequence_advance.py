@@ -69,6 +69,11 @@ class Applied:
     locked_s: float = 0.0
     """Sum over all sequences of the time that each was locked."""
 
+    @property
+    def mean_lock_s(self) -> float | None:
+        """For how long a sequence was locked, on average."""
+        return self.locked_s / len(self.results) if self.results else None
+
     def held(self, seconds: float, sequences: int) -> None:
         """Count a transaction that has ended."""
         self.longest_lock_s = max(self.longest_lock_s, seconds)

@@ -8,7 +8,8 @@ with counted as (
            h.kind, h.conflict_type, h.node, h.subname,
            h.schemaname, h.relname,
            case when h.relname is null then h.relation end as relation,
-           h.conflicts, h.attempts, h.stalled
+           sum(h.conflicts) as conflicts, sum(h.attempts) as attempts,
+           sum(h.stalled) as stalled
       from pgconflict.conflict_hour h
      where h.conflicts > 0
        and ($1::timestamptz is null or h.hour >= $1)
@@ -21,7 +22,9 @@ with counted as (
                 and (h.relation = coalesce($5::text || '.' || $6::text, $6::text)
                      or ($5 is null and right(h.relation, length($6) + 1) = '.' || $6))))
        and ($7::text[] is null or h.conflict_type = any ($7))
-       and ($8::text[] is null or h.kind = any ($8)))
+       and ($8::text[] is null or h.kind = any ($8))
+     -- In one pass, so that what is grouped five times is few.
+     group by 1, 2, 3, 4, 5, 6, 7, 8)
 select case when grouping(bucket) = 0 then 0 when grouping(kind) = 0 then 1
             when grouping(node) = 0 then 2 when grouping(relation) = 0 then 3
             else 4 end as level,

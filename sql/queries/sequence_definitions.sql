@@ -12,7 +12,8 @@ select c.oid,
        s.seqmin,
        s.seqmax,
        s.seqcache,
-       s.seqcycle
+       s.seqcycle,
+       c.relfilenode
   from pg_catalog.pg_class c
   join pg_catalog.pg_namespace n on n.oid = c.relnamespace
   join pg_catalog.pg_sequence s on s.seqrelid = c.oid

@@ -14,6 +14,7 @@ select c.oid,
        s.seqmax,
        s.seqcache,
        s.seqcycle,
+       c.relfilenode,
        d.last_value,
        d.is_called
   from pg_catalog.pg_class c

@@ -9,9 +9,10 @@ select s.slot_name::text as name, s.database::text as database,
        pg_catalog.pg_wal_lsn_diff(s.confirmed_flush_lsn, '0/0')::bigint
            as confirmed_lsn,
        coalesce(j.slot ->> 'invalidation_reason',
-                case when (j.slot ->> 'conflicting')::boolean then 'rows_removed'
-                     when s.wal_status = 'lost' then 'wal_removed' end)
-           as invalidated,
+                -- 15 and 16 do not say whether WAL or rows are gone (seen: 16 calls
+                -- a slot conflicting whose WAL was removed).
+                case when s.wal_status = 'lost' or (j.slot ->> 'conflicting')::boolean
+                     then 'lost' end) as invalidated,
        (j.slot ->> 'inactive_since')::timestamptz as inactive_since,
        -- Its xid and above may be needed by it: nothing below was given out since.
        s.catalog_xmin::text::bigint as catalog_xmin,

@@ -219,7 +219,10 @@ begin
     -- Two daemons may need the same day at the same moment.
     perform pg_catalog.pg_advisory_xact_lock(
         pg_catalog.hashtext('pgconflict.make_partition'), 0);
-    if pg_catalog.to_regclass('pgconflict.' || log_name) is not null then
+    -- Asked of the table: a cache may still hold that there was none.
+    if exists (select from pg_catalog.pg_class c
+                where c.relname = log_name
+                  and c.relnamespace = 'pgconflict'::pg_catalog.regnamespace) then
         return false;
     end if;
     execute pg_catalog.format(

@@ -82,6 +82,7 @@ create table pgconflict.sequence_sync_value (
     increment bigint,
     minimum bigint,
     maximum bigint,
+    relfilenode oid,
     column_value bigint,
     moved boolean not null,
     reason text not null,
@@ -102,6 +103,8 @@ comment on column pgconflict.sequence_sync_value.last_value is
     'Of the target when it was read for the proof';
 comment on column pgconflict.sequence_sync_value.increment is
     'With minimum and maximum: the definition of the target then';
+comment on column pgconflict.sequence_sync_value.relfilenode is
+    'Of the target then: another one later tells that somebody ran ALTER SEQUENCE or TRUNCATE ... RESTART IDENTITY';
 comment on column pgconflict.sequence_sync_value.column_value is
     'Value of its column that it would give out again; null when there is none, or columns were not asked';
 comment on column pgconflict.sequence_sync_value.moved is

@@ -70,7 +70,8 @@ def _mtail(directory: Path, log: Path) -> list[str]:
     programs.mkdir(exist_ok=True)
     (programs / "conflicts.mtail").write_text(
         "counter conflicts by type\n"
-        '/conflict detected on relation "(?P<relation>.*)": conflict=(?P<type>\\w+)/ {\n'
+        '/conflict detected on relation "(?P<relation>.*)": '
+        "conflict=(?P<type>\\w+)/ {\n"
         "  conflicts[$type]++\n}\n"
     )
     return ["mtail", "--one_shot", "--progs", str(programs), "--logs", str(log)]

@@ -332,3 +332,37 @@ def test_updates_alone_are_always_decided(
     causes = Counter(cause for _, cause in history.decided(complete=True))
 
     assert causes[Cause.UNKNOWN] == 0
+
+
+def test_what_apply_stopped_on_proves_no_hand_over() -> None:
+    """Seen on real nodes: an insert stops on a row, a session deletes that row, the
+    insert is applied unlogged, and the deletion meets it on the other node."""
+    deleted = START + timedelta(milliseconds=100)
+    stopped = Logged(
+        conflict_id=1,
+        conflict_type="insert_exists",
+        stalls=True,
+        logged_at=START,
+        last_logged_at=START,
+        attempts=1,
+        remote_at=START,
+        remote_lsn=1,
+        local_at=None,
+        local_kind="origin",
+    )
+    met = Logged(
+        conflict_id=2,
+        conflict_type="delete_origin_differs",
+        stalls=False,
+        logged_at=START + timedelta(milliseconds=300),
+        last_logged_at=START + timedelta(milliseconds=300),
+        attempts=1,
+        remote_at=deleted,
+        remote_lsn=9,
+        local_at=START,
+        local_kind="local",
+    )
+
+    assert decide(met, [stopped], [], []).cause is Cause.UNKNOWN
+    assert decide(met, [], [stopped], []).cause is Cause.UNKNOWN
+    assert decide(met, [], [], []).cause is Cause.HAND_OVER

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -32,7 +33,7 @@ def cut(draw: st.DrawFn, whole: bytes) -> list[bytes]:
         end = whole.find(b"\n", place) + draw(st.integers(0, 2))
         places.append(max(0, end))
     edges = [0, *sorted(places), len(whole)]
-    return [whole[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    return [whole[a:b] for a, b in pairwise(edges)]
 
 
 @few

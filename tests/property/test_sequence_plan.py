@@ -17,6 +17,7 @@ from pgconflict.core.sequence_plan import (
     plan_one,
 )
 from pgconflict.core.sequence_position import not_proved
+from pgconflict.core.sequence_proof import prove
 from tests.fixtures.sequence_states import definitions, given_out, pairs, placed
 
 margins = st.one_of(st.just(0), st.integers(0, 100), st.integers(0, 1 << 40))
@@ -174,6 +175,37 @@ def test_a_new_definition_is_taken_or_refused_and_then_stays(
             following = moved.used + moved.increment
             assert (following - target.used) * moved.direction > 0
     assert plan_one(source, moved, policy) is None
+
+
+@given(pairs(), definitions(), st.booleans(), st.data())
+def test_the_short_way_to_a_plan_is_the_long_one(
+    pair: tuple[SequenceState, SequenceState],
+    other: SequenceState,
+    differs: bool,  # noqa: FBT001
+    data: st.DataObject,
+) -> None:
+    source, target = pair
+    if differs:
+        target = data.draw(placed(other))
+    policy = data.draw(st.sampled_from([Policy(), Policy(with_definition=True)]))
+
+    made = plan({source.name: source}, {target.name: target}, policy)
+
+    slow = plan_one(source, target, policy)
+    assert [*made.advances, *made.blocked] == ([] if slow is None else [slow])
+
+
+@given(pairs())
+def test_the_short_way_to_a_proof_is_the_long_one(
+    pair: tuple[SequenceState, SequenceState],
+) -> None:
+    source, target = pair
+    both = {source.name: source}, {target.name: target}
+    made = plan(*both, Policy())
+
+    (line,) = prove(made, [], before=both[1], sources=both[0], targets=both[1]).lines
+
+    assert line.doubt == not_proved(source, target)
 
 
 @given(st.lists(pairs(), max_size=8), policies)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -183,3 +184,18 @@ async def test_nothing_is_granted_to_public(database: str) -> None:
     )
     assert public == []
     await connection.close()
+
+
+async def test_two_daemons_may_need_the_same_day_at_once(database: str) -> None:
+    connections = [await connect(database) for _ in range(6)]
+    for number in range(10):
+        day = NOON.date() + timedelta(days=100 + number)
+        made = await asyncio.gather(
+            *(
+                one.fetchval("select pgconflict.make_partition($1)", day)
+                for one in connections
+            )
+        )
+        assert sorted(made) == [False] * 5 + [True]
+    for one in connections:
+        await one.close()

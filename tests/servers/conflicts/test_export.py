@@ -75,7 +75,6 @@ def exported(
 def listed(dsn: str) -> list[dict[str, Any]]:
     """What `list --json` prints, of all of them."""
     with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute("set timezone = 'UTC'")
         found = ConflictLogReader(connection).conflicts(
             Filters(), limit=10_000, newest_first=False
         )

@@ -141,7 +141,7 @@ def test_drift_is_found(same: Pair) -> None:
         node.execute("insert into app.t (v) select 'x' from generate_series(1, 20)")
     assert drift(same) == []
 
-    # Restarts on its own residue, where stagger put it: not before that.
+    # A restart on its own residue, at its own start.
     same.a.execute("truncate app.t restart identity")
     restarted = drift(same)
     same.b.execute("alter sequence app.t_id_seq increment 1")
@@ -151,10 +151,24 @@ def test_drift_is_found(same: Pair) -> None:
     )
     found = {(node, name): seen for node, name, seen in drift(same)}
 
-    assert restarted == []
+    assert [(node, name) for node, name, _ in restarted] == [("a", "t_id_seq")]
+    assert "it was written anew and stands at" in restarted[0][2]
     assert "increment is 1, was 2" in found["b", "t_id_seq"]
     assert "it stands at 2, before" in found["a", "t_id_seq"]
     assert "is not on its residue any more" in found["b", "i_id_seq"]
+    assert same.run("stagger", "a", "b", "--apply").code == 0
+    assert drift(same) == []
+
+
+@pytest.mark.majors(18)
+def test_moving_a_staggered_sequence_is_no_drift(same: Pair) -> None:
+    same.both("create schema app; create sequence app.x; create sequence app.y cache 9")
+    assert same.run("stagger", "a", "b", "--apply").code == 0
+    same.a.execute("select setval('app.x', 9001), setval('app.y', 9001)")
+
+    assert same.sync("--apply", "--margin", "50").code == 0
+
+    assert drift(same) == []
 
 
 @pytest.mark.majors(18)

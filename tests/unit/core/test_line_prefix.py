@@ -66,14 +66,13 @@ def rendered(text: str, **values: str) -> str:
 def entry(text: str) -> bytes:
     """The start of a worker and a conflict as default stderr logs have them."""
     first = rendered(text, l="1", e="00000")
-    lines = [
-        f'{first}LOG:  logical replication apply worker for subscription "s" has started'
-    ]
+    begins = 'logical replication apply worker for subscription "s" has started'
+    lines = [f"{first}LOG:  {begins}"]
     message = 'conflict detected on relation "shop.t1": conflict=update_missing'
-    detail = "Could not find the row to be updated.\n\tRemote row (1); replica identity (id)=(1)."
-    for number, part in enumerate(
-        (f"LOG:  {message}", f"DETAIL:  {detail}", f"CONTEXT:  {FRAME}")
-    ):
+    detail = "Could not find the row to be updated."
+    detail += "\n\tRemote row (1); replica identity (id)=(1)."
+    parts = (f"LOG:  {message}", f"DETAIL:  {detail}", f"CONTEXT:  {FRAME}")
+    for number, part in enumerate(parts):
         lines.append(rendered(text, l=str(7 + number)) + part)
     return "".join(f"{line}\n" for line in lines).encode()
 

@@ -138,7 +138,8 @@ def differing(replicated: Replicated) -> set[int]:
 
 
 def concurrent(truth: Truth, row: tuple[Any, ...]) -> bool | None:
-    node, type_, key, remote_xid, local_xid = *row[:2], int(row[2]), *row[3:5]
+    node, type_, shown, remote_xid, local_xid = row[:5]
+    key = int(shown)
     if type_.endswith(("_missing", "_deleted")):
         return True  # only a delete of its own takes a row from under a change
     other = "b" if node == "a" else "a"
@@ -154,6 +155,40 @@ select node, conflict_type,
        (local_conflicts[1] ->> 'xid')::int8, cause, effect, verdict, conflict_id
   from pgconflict.conflict_log
 """
+
+
+def told(daemon: Daemon, truth: Truth, wrong: list[tuple[Any, ...]]) -> str:
+    """What was known of the first wrong one: its evidence and all around it."""
+    lines: list[str] = []
+    for row in wrong[:3]:
+        lines += map(
+            str,
+            daemon.rows(
+                "select conflict_id, node, conflict_type, remote_xid,"
+                " local_conflicts[1] ->> 'xid', local_conflicts[1] ->> 'commit_ts',"
+                " local_conflicts[1] ->> 'origin_kind', remote_commit_ts, attempts,"
+                " first_logged_at, last_logged_at, ingested_at, cause, effect"
+                " from pgconflict.conflict_log where coalesce(replica_identity,"
+                f" local_conflicts[1] -> 'key') ->> 'id' = '{row[2]}'"
+                f" and abs(conflict_id - {row[-1]}) < 400"
+                " order by first_logged_at"
+            ),
+        )
+        lines += map(
+            str,
+            daemon.rows(
+                "select looked_at, verdict, cause, effect, evidence"
+                f" from pgconflict.verdict where conflict_id = {row[-1]}"
+            ),
+        )
+        other = "b" if row[0] == "a" else "a"
+        token: str | None = truth.made[other, row[3], int(row[2])]
+        chain: list[str] = []
+        while token is not None and len(chain) < 12:
+            chain.append(token)
+            token = truth.parents.get(token)
+        lines.append(f"{row} local {truth.made[row[0], row[4], int(row[2])]} {chain}")
+    return "\n".join(lines)
 
 
 @pytest.mark.majors(18, 19)
@@ -183,7 +218,7 @@ def test_cause_and_effect_are_never_wrong(pair: Pair, daemon: Daemon) -> None:
         if (row[5] == "hand_over" and concurrent(truth, row) is not False)
         or (row[5] == "concurrent" and concurrent(truth, row) is not True)
     ]
-    assert wrong == []
+    assert wrong == [], told(daemon, truth, wrong)
     unknown = sum(row[5] == "unknown" for row in rows)
     assert unknown < 0.02 * len(rows), reasons
     assert {int(row[2]) for row in rows if row[6] == "diverged"} == expected

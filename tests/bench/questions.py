@@ -1,0 +1,157 @@
+"""How long the conflict log takes to answer, with many rows in it.
+
+`PGCONFLICT_BENCH_ROWS` says how many (two million if it does not): half of them in one
+day, the rest over the 89 days before.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+
+from pgconflict.conflict_log.filters import Filters
+from pgconflict.conflict_log.follow import Follower
+from pgconflict.conflict_log.reader import ConflictLogReader, Place
+from pgconflict.conflict_log.schema import install
+from tests.bench.harness import Line, Workshop, at_most, measurement, say, seconds
+from tests.fixtures.servers import ConflictLogServer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ROWS = int(os.environ.get("PGCONFLICT_BENCH_ROWS", "2000000"))
+DAYS = 90
+AT_ONCE = 1_000_000  # rows of one INSERT
+AIM = 1.0  # seconds
+STORM = datetime.now(UTC).date() - timedelta(days=1)
+
+# Twenty-five tables of two nodes, a quarter of a million rows of each; ten rows a
+# transaction; one in a hundred thousand stopped apply.
+FILL = """
+insert into pgconflict.conflict_log (
+    kind, conflict_type, severity, sqlstate, stalls, node, system_identifier, database,
+    subid, subname, relid, schemaname, relname, relation, operation, index_names,
+    remote_origin, remote_xid, remote_commit_lsn, replica_identity_full,
+    replica_identity, remote_tuple, local_conflicts, truncated_columns,
+    replica_identity_text, remote_tuple_text, message, detail, context,
+    first_logged_at, last_logged_at, source, status, identity, session_id, line_num)
+select 'conflict',
+       case when stalls then 'update_exists' when n %% 20 = 0 then 'delete_missing'
+            when n %% 7 = 0 then 'update_origin_differs' else 'update_missing' end,
+       case when stalls then 'ERROR' else 'LOG' end, '40001', stalls, 'node' || n %% 2,
+       7000 + n %% 2, 'app', 16400 + n %% 2, 'sub' || n %% 2, 16500 + n %% 25, 'public',
+       't' || n %% 25, 'public.t' || n %% 25, 'UPDATE', '{}', 'pg_16400',
+       700 + n / 10, '0/0'::pg_lsn + (n / 10) * 100, false,
+       jsonb_build_object('id', (n %% 250000)::text),
+       jsonb_build_object('id', (n %% 250000)::text, 'v', repeat('x', 60)), '{}', '{}',
+       '(id)=(' || n %% 250000 || ')',
+       '(' || n %% 250000 || ', ' || repeat('x', 60) || ')',
+       'conflict detected on relation "public.t": conflict=update_missing',
+       'Could not find the row to be updated.',
+       'processing remote data for replication origin "pg_16400"',
+       at, at, 'jsonlog',
+       case when stalls and n %% 2 = 1 then 'open' else 'applied' end,
+       decode(lpad(to_hex(n), 32, '0'), 'hex'), 's', n
+  from (select n, n %% 100000 = 77 as stalls,
+               %(begin)s::timestamptz + (n - %(first)s) * %(step)s::interval as at
+          from generate_series(%(first)s::bigint, %(last)s) n) s
+"""
+
+
+@measurement
+def questions(workshop: Workshop) -> list[Line]:
+    """Seconds that list, show, summary ... take in a large conflict log."""
+    settings = {"shared_buffers": "1GB", "max_wal_size": "8GB"}
+    server = ConflictLogServer(workshop.servers.cluster(18, settings=settings))
+    dsn = server.new_database()
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        install(connection)
+        _fill(connection)
+        asked = _questions(ConflictLogReader(connection))
+        return [
+            at_most(
+                f"{what}, {ROWS:,} rows",
+                [seconds(question) for _ in range(workshop.rounds)],
+                "s",
+                AIM,
+            )
+            for what, question in asked.items()
+        ]
+
+
+def _fill(connection: psycopg.Connection[Any]) -> None:
+    done = 0
+    for place in range(DAYS):
+        day = STORM - timedelta(days=DAYS - 1 - place)
+        rows = ROWS // 2 if day == STORM else ROWS // 2 // (DAYS - 1)
+        connection.execute("select pgconflict.make_partition(%s)", (day,))
+        _fill_day(connection, day, rows, done)
+        done += rows
+        if place % 30 == 0:
+            say(f"  {done:,} of {ROWS:,} rows")
+    connection.execute("vacuum (analyze) pgconflict.conflict_log")
+    connection.execute("select pgconflict.summarize_days()")
+
+
+def _fill_day(
+    connection: psycopg.Connection[Any], day: date, rows: int, done: int
+) -> None:
+    """Rows of numbers from `done` on, evenly over the day."""
+    midnight = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    step = timedelta(days=1) / (rows + 1)
+    for first in range(0, rows, AT_ONCE):
+        number = min(AT_ONCE, rows - first)
+        connection.execute(
+            FILL,
+            {
+                "begin": midnight + first * step,
+                "first": done + first,
+                "last": done + first + number - 1,
+                "step": step,
+            },
+        )
+
+
+def _questions(reader: ConflictLogReader) -> dict[str, Callable[[], object]]:
+    day = datetime(STORM.year, STORM.month, STORM.day, tzinfo=UTC)
+    storm = Filters(since=day, until=day + timedelta(days=1))
+    deep = Place(day + timedelta(hours=12), 0)
+    follower = Follower(reader, Filters(nodes=("node1",)))
+    follower.start()
+
+    def page(filters: Filters, after: Place | None = None) -> Callable[[], object]:
+        return lambda: list(reader.conflicts(filters, limit=100, after=after))
+
+    def show() -> None:
+        number = next(reader.conflicts(Filters(), limit=1, after=deep)).conflict_id
+        conflict = reader.by_id([number])[number]
+        assert reader.transaction_of(conflict)
+        assert reader.attempts_of(conflict)
+
+    def look() -> None:
+        follower._last = -1  # as after something new
+        follower.new()
+
+    return {
+        "list": page(Filters()),
+        "list, a page from the middle": page(Filters(), deep),
+        "list --open": page(Filters(statuses=("open", "disabled"))),
+        "list --table --node": page(Filters(table="t7", nodes=("node1",))),
+        "list --type, a rare one": page(Filters(types=("update_exists",))),
+        "list --type, none": page(Filters(types=("update_deleted",))),
+        "list --key, of the day of a storm": page(replace(storm, key="id=4711")),
+        "show": show,
+        "summary of the day of a storm": lambda: reader.sums(storm, timedelta(hours=1)),
+        "summary of 90 days": lambda: reader.sums(
+            Filters(since=day - timedelta(days=DAYS)), timedelta(days=1)
+        ),
+        "a look of list --follow": look,
+        "first row of export": lambda: list(
+            islice(reader.conflicts(Filters(), limit=1, newest_first=False), 1)
+        ),
+    }

@@ -1,0 +1,138 @@
+"""What the catalogs add to an entry: names, and values where only one way fits."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pgconflict.core.row_text import Column, split_key, split_values
+from pgconflict.daemon.resolve import TableRows, resolve
+from pgconflict.server.catalog import Subscription, Table
+from tests.fixtures.entries import entry
+
+AT = datetime(2026, 11, 20, 12, 0, 0, 123000, tzinfo=UTC)
+COLUMNS = (Column("id", "integer"), Column("v", "text"), Column("b", "boolean"))
+SUBSCRIPTION = Subscription(
+    subid=16400, name="s", database="app", enabled=True, slot_name="s"
+)
+TYPES = ["integer", "text", "boolean", "numeric", "jsonb", "int4range", "text[]", "odd"]
+PIECES = [
+    "1",
+    "null",
+    "t",
+    "a",
+    "a, b",
+    "",
+    "...",
+    ") = (",
+    "x" * 70,
+    "é" * 40,
+    "[1,2)",
+]
+
+
+def table(**more: Any) -> TableRows:
+    plain: dict[str, Any] = {
+        "relid": 1,
+        "schemaname": "public",
+        "relname": "t",
+        "columns": COLUMNS,
+        "since": None,
+        "made": None,
+    }
+    return TableRows(Table(**(plain | more)))
+
+
+def conflict(**more: Any) -> Any:
+    return msgspec.structs.replace(entry().conflict, log_time=AT, **more)
+
+
+def test_rows_and_keys_are_taken_apart() -> None:
+    found = resolve(
+        conflict(
+            replica_identity_text="(id)=(1)",
+            replica_identity_full=False,
+            remote_tuple_text="(1, null, t)",
+        ),
+        SUBSCRIPTION,
+        table(),
+    )
+
+    assert found.replica_identity == {"id": "1"}
+    assert found.remote_tuple == {"id": "1", "v": "null", "b": "t"}
+    assert (found.database, found.subname, found.relid) == ("app", "s", 1)
+    assert (found.schemaname, found.relname) == ("public", "t")
+
+
+def test_columns_that_changed_since_cut_nothing() -> None:
+    later = table(since=AT + timedelta(seconds=1))
+
+    found = resolve(conflict(remote_tuple_text="(1, a, t)"), SUBSCRIPTION, later)
+
+    assert (found.relid, found.remote_tuple) == (1, None)
+
+
+def test_the_log_s_time_is_cut_to_milliseconds() -> None:
+    same_moment = table(since=AT + timedelta(microseconds=999), made=AT)
+
+    found = resolve(conflict(remote_tuple_text="(1, a, t)"), SUBSCRIPTION, same_moment)
+
+    assert found.remote_tuple is not None
+
+
+def test_a_table_made_since_is_another() -> None:
+    made = AT + timedelta(seconds=1)
+
+    found = resolve(conflict(), SUBSCRIPTION, table(made=made, since=made))
+
+    assert (found.database, found.relid, found.schemaname) == ("app", None, None)
+
+
+def test_a_subscription_that_is_gone_keeps_the_name_that_the_log_gave() -> None:
+    found = resolve(conflict(subname="gone"), None, None)
+
+    assert (found.subname, found.database) == ("gone", None)
+
+
+def test_cut_values_are_named_in_the_table_s_order() -> None:
+    text = f"(1, {'x' * 64}..., t)"
+
+    found = resolve(conflict(remote_tuple_text=text), SUBSCRIPTION, table())
+
+    assert found.truncated_columns == ("v",)
+
+
+@given(
+    types=st.lists(st.sampled_from(TYPES), min_size=1, max_size=4),
+    pieces=st.lists(st.sampled_from(PIECES), min_size=1, max_size=5),
+)
+def test_the_short_way_through_a_row_says_what_the_long_one_says(
+    types: list[str], pieces: list[str]
+) -> None:
+    columns = tuple(Column(f"c{n}", type_) for n, type_ in enumerate(types))
+    text = f"({', '.join(pieces)})"
+    cut: set[str] = set()
+
+    found = table(columns=columns).row(text, cut)
+
+    expected = split_values(text, columns)
+    assert found == (expected.values if expected else None)
+    assert cut == (expected.truncated if expected else set())
+
+
+@given(
+    type_=st.sampled_from(TYPES),
+    name=st.sampled_from(["c0", "lower(c0)", '"c0"', "c0, c1", "other"]),
+    value=st.sampled_from(PIECES),
+)
+def test_the_short_way_through_a_key_says_what_the_long_one_says(
+    type_: str, name: str, value: str
+) -> None:
+    columns = (Column("c0", type_), Column("c1", "text"))
+    text = f"({name})=({value})"
+
+    assert table(columns=columns).key(text) == split_key(text, columns)
