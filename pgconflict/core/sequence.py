@@ -106,8 +106,9 @@ class SequenceState(msgspec.Struct, frozen=True, gc=False):
         end = self.bound
         if bound is not None and (end - bound) * self.direction > 0:
             end = bound
-        whole = (end - self.origin) * self.direction
-        gone = (self.used - self.origin) * self.direction
+        # Both ends count: 95 of 1 to 100 are 95 of 100 values.
+        whole = (end - self.origin) * self.direction + abs(self.increment)
+        gone = (self.used - self.origin) * self.direction + abs(self.increment)
         return min(1.0, max(0.0, gone / whole)) if whole > 0 else 1.0
 
 

@@ -101,7 +101,7 @@ class Setting:
 
 
 def _wait_ready(connection: psycopg.Connection[Any]) -> None:
-    statement = "select from pg_subscription_rel where srsubstate <> 'r' limit 1"
+    statement = "select 1 from pg_subscription_rel where srsubstate <> 'r' limit 1"
     while connection.execute(statement).fetchone():
         time.sleep(0.05)
 
