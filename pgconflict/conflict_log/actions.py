@@ -103,6 +103,14 @@ class OpenStall(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.schemaname}.{self.relname}"
 
 
+class Unaccounted(msgspec.Struct, frozen=True, kw_only=True):
+    """A counter of the server that differs from what was recorded."""
+
+    subname: str
+    counter: str
+    unaccounted: int
+
+
 class KnownConflict(msgspec.Struct, frozen=True, kw_only=True):
     """One conflict of a transaction, as far as it says what would be lost."""
 
@@ -146,6 +154,11 @@ def open_stalls(connection: Connection, system_identifier: int) -> dict[int, Ope
     """What blocks each subscription of a server, by the subscription's oid."""
     found = _fetch(connection, OpenStall, "open_stalls", (system_identifier,))
     return {stall.subid: stall for stall in found}
+
+
+def gaps(connection: Connection, system_identifier: int) -> list[Unaccounted]:
+    """What a server counted and the log has not, or the other way round."""
+    return _fetch(connection, Unaccounted, "preflight_ledger", (system_identifier,))
 
 
 def conflicts_of(

@@ -12,15 +12,19 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 from pgconflict import libpq
 from pgconflict.daemon import systemd
+from pgconflict.daemon.coverage_job import CoverageJob
 from pgconflict.daemon.health import Health
 from pgconflict.daemon.http import serve
 from pgconflict.daemon.job import Job
+from pgconflict.daemon.links import Links
 from pgconflict.daemon.messages import messages
 from pgconflict.daemon.metrics import Metrics
 from pgconflict.daemon.node_statistics import NodeStatistics
+from pgconflict.daemon.publisher import Publisher
 from pgconflict.daemon.publishers import Publishers
 from pgconflict.daemon.sequence_sync import SequenceSync
 from pgconflict.daemon.tail import Tail
+from pgconflict.daemon.top_tables import TopTables
 from pgconflict.daemon.upkeep import keep_up
 from pgconflict.daemon.verdict import WITHIN_S as VERDICT_WITHIN_S
 from pgconflict.daemon.verdict import VerdictJob
@@ -44,6 +48,9 @@ TAIL_WITHIN_S: Final = 30.0
 """A log that was not looked into for so long is not followed."""
 
 STATISTICS_WITHIN_S: Final = 30.0
+PUBLISHER_WITHIN_S: Final = 30.0
+COVERAGE_WITHIN_S: Final = 5 * 60.0
+TOP_TABLES_WITHIN_S: Final = 5 * 60.0
 UPKEEP_WITHIN_S: Final = 2 * 3600.0
 
 SEQUENCES_WITHIN_S: Final = 60.0
@@ -160,6 +167,8 @@ def _jobs(config: Config, metrics: Metrics, health: Health) -> list[Work]:
         return Job(node, name, metrics, health, within_s)
 
     works: list[Work] = []
+    links = Links(metrics.nodes)
+    metrics.jobs_late.watch(health, [node.name for node in config.nodes])
     tails: dict[str, Tail] = {}
     for node in config.nodes:
         tail_job = job(node.name, "tail", TAIL_WITHIN_S)
@@ -169,9 +178,21 @@ def _jobs(config: Config, metrics: Metrics, health: Health) -> list[Work]:
         statistics_job.down = (NodeUnavailableError, NodeNotReadyError)
         statistics = NodeStatistics(node, config, statistics_job, tail)
         works += [(tail_job, tail.run), (statistics_job, statistics.run)]
-        metrics.know_node(node.name, ["tail", "statistics"])
+        publisher_job = job(node.name, "publisher", PUBLISHER_WITHIN_S)
+        coverage_job = job(node.name, "coverage", COVERAGE_WITHIN_S)
+        for own in (publisher_job, coverage_job):
+            # Whether the node answers is said by the job `statistics` alone.
+            own.down = ()
+        publisher = Publisher(node, config, publisher_job, links)
+        coverage = CoverageJob(node, config, coverage_job, metrics.nodes)
+        works += [(publisher_job, publisher.run), (coverage_job, coverage.run)]
+        names = ["tail", "statistics", "publisher", "coverage"]
+        metrics.know_node(node.name, names)
     upkeep = job("", "upkeep", UPKEEP_WITHIN_S)
     works.append((upkeep, partial(keep_up, config, upkeep)))
+    if config.metrics.top_tables and config.conflict_log.destination != "log":
+        top = job("", "top-tables", TOP_TABLES_WITHIN_S)
+        works.append((top, TopTables(config, top).run))
     if len(config.nodes) > 1:
         times = job("", "commit-times", UPKEEP_WITHIN_S)
         works.append((times, Publishers(config, times).run))

@@ -39,6 +39,9 @@ AT_ONCE: Final = 4
 """Databases asked at the same time."""
 
 _LOOK_S: Final = 0.25
+_FLUSH_S: Final = 2.0  # ten times the default of wal_writer_delay
+_PAGE: Final = 8192  # XLOG_BLCKSZ, unless somebody built PostgreSQL otherwise
+_HEADERS: Final = (24, 40)  # of a page, and of a file's first one
 # Looking for messages reads WAL from the slot's restart_lsn on.
 _LONGEST_PEEK: Final = timedelta(minutes=1)
 
@@ -54,7 +57,32 @@ class Server:
     version_num: int
     in_recovery: bool
     insert_lsn: int | None
+    flush_lsn: int | None
     next_xid: int
+
+    @property
+    def written(self) -> int | None:
+        """Where the last record ends that was inserted, flushed or not.
+
+        At the end of a page the insert position is past the next page's header, where
+        nothing may come for long: nobody can confirm that.
+        """
+        if self.insert_lsn is None:
+            return None
+        into_page = self.insert_lsn % _PAGE
+        return self.insert_lsn - (into_page if into_page in _HEADERS else 0)
+
+    @property
+    def flushed(self) -> bool:
+        """Whether all that was inserted can be read."""
+        if self.written is None or self.flush_lsn is None:
+            return False
+        return self.flush_lsn >= self.written
+
+    @property
+    def major(self) -> int:
+        """The major version."""
+        return self.version_num // 10000
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +231,7 @@ async def read(
     try:
         with translated(who):
             (server,) = await rows(connection, Server, "preflight_server")
-            known = capability(server.version_num // 10000)
+            known = capability(server.major)
             settings = await rows(
                 connection, _Setting, "preflight_settings", list(SETTINGS)
             )
@@ -246,7 +274,7 @@ async def _slots(
     wait: float,
 ) -> tuple[list[Slot], frozenset[str]]:
     """The slots, and which of them are surely done with what was there at first."""
-    target = server.insert_lsn
+    target = server.written
     deadline = time.monotonic() + wait
     while True:
         slots = await rows(connection, Slot, "subscription_slots")
@@ -255,16 +283,29 @@ async def _slots(
             break
         await asyncio.sleep(_LOOK_S)
     consumed = {one.name for one in slots if _confirmed(one, target)}
-    (now,) = await rows(connection, Server, "preflight_server")
-    for slot in behind:
-        idle = not slot.active and not slot.invalidated
-        if (
-            idle
-            and slot.catalog_xmin == now.next_xid
-            and await _silent(slot, dsn, limits)
-        ):
+    idle = [one for one in behind if not one.active and not one.invalidated]
+    now = await _flushed(connection) if idle else None
+    for slot in idle:
+        unused = now is not None and slot.catalog_xmin == now.next_xid
+        if unused and await _silent(slot, dsn, limits):
             consumed.add(slot.name)
     return slots, frozenset(consumed)
+
+
+async def _flushed(connection: psycopg.AsyncConnection[Any]) -> Server | None:
+    """The server once all that was inserted can be read; None if that takes long.
+
+    A slot can be looked into only as far as WAL is flushed: what is not could hold a
+    message. The server flushes what it writes for itself within wal_writer_delay.
+    """
+    deadline = time.monotonic() + _FLUSH_S
+    while True:
+        (now,) = await rows(connection, Server, "preflight_server")
+        if now.flushed:
+            return now
+        if time.monotonic() > deadline:
+            return None
+        await asyncio.sleep(_LOOK_S)
 
 
 def _confirmed(slot: Slot, target: int | None) -> bool:
