@@ -146,11 +146,12 @@ def _conflict_log(config: Config) -> Report:
 def _schema_findings(
     connection: psycopg.Connection[tuple[Any, ...]], grants: Sequence[str]
 ) -> list[Finding]:
-    present = schema.installed_step(connection) or 0
+    present = schema.installed_steps(connection) or frozenset()
     schema.refuse_newer(present)
     schema.refuse_where_published(connection)
-    if present < schema.newest_step():
-        seen = f"its schema is at step {present} of {schema.newest_step()}"
+    if lacking := schema.missing(present):
+        seen = f"its schema is at step {max(present, default=0)}"
+        seen += f" and lacks {len(lacking)} of {len(schema.steps())} steps"
         return [_unusable(seen, ["pgconflict init"])]
     row = connection.execute(query("check_writer").encode()).fetchone()
     if row is None or not row[0]:

@@ -17,7 +17,6 @@ from psycopg.rows import class_row
 
 from pgconflict.conflict_log import schema, spans, statements
 from pgconflict.conflict_log.stored import from_rows
-from pgconflict.errors import ConfigError
 from pgconflict.queries import query
 
 if TYPE_CHECKING:
@@ -99,20 +98,9 @@ def place_of(conflict: StoredConflict) -> Place:
 
 
 def refuse_other_schema(connection: Connection) -> None:
-    """Raises ConfigError where the conflict log is not of the step known here."""
-    present = schema.installed_step(connection)
-    if present is None:
-        raise ConfigError(
-            f"there is no conflict log in database {connection.info.dbname}",
-            hint="`pgconflict init` makes one where conflict_log.dsn leads",
-        )
-    schema.refuse_newer(present)
-    if present < schema.newest_step():
-        raise ConfigError(
-            f"the conflict log's schema is at step {present};"
-            f" this pgconflict needs step {schema.newest_step()}",
-            hint="`pgconflict init` upgrades it; what it holds stays",
-        )
+    """Raises ConfigError where the conflict log is not of the steps known here."""
+    present = schema.installed_steps(connection)
+    schema.refuse_other(present, connection.info.dbname)
 
 
 class ConflictLogReader:

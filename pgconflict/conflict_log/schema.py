@@ -16,6 +16,8 @@ from pgconflict.errors import ConfigError
 from pgconflict.queries import query, sql_directory
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from psycopg import Connection
 
 LOCK = 0x70676366  # "pgcf": the advisory lock that serialises installations
@@ -56,21 +58,32 @@ def render_sql() -> str:
     )
 
 
-def installed_step(connection: Connection) -> int | None:
-    """The newest step applied in this database; None without a conflict log."""
+def installed_steps(connection: Connection) -> frozenset[int] | None:
+    """The steps applied in this database; None without a conflict log."""
     row = connection.execute(
         "select pg_catalog.to_regclass('pgconflict.schema_step') is not null"
     ).fetchone()
     if row is None or not row[0]:
         return None
-    row = connection.execute("select pgconflict.version()").fetchone()
-    return None if row is None else row[0]
+    rows = connection.execute("select step from pgconflict.schema_step").fetchall()
+    return frozenset(number for (number,) in rows)
+
+
+def installed_step(connection: Connection) -> int | None:
+    """The newest step applied in this database; None without a conflict log."""
+    return max(installed_steps(connection) or (), default=None)
+
+
+def missing(present: frozenset[int]) -> list[Step]:
+    """The steps that are not applied, in order; one below the newest may be missing."""
+    return [step for step in steps() if step.number not in present]
 
 
 def install(connection: Connection) -> list[Step]:
     """Applies what is missing; the steps applied, none when all were there.
 
-    The connection is in autocommit mode.
+    Roles of `grants` get their rights on what is new. The connection is in autocommit
+    mode.
 
     Raises:
         ConfigError: a publication would publish the conflict log, or the schema is
@@ -80,28 +93,63 @@ def install(connection: Connection) -> list[Step]:
     with connection.transaction():
         connection.execute("select pg_catalog.pg_advisory_xact_lock(%s)", (LOCK,))
         refuse_where_published(connection)
-        present = installed_step(connection) or 0
+        present = installed_steps(connection) or frozenset()
         refuse_newer(present)
-        for step in steps():
-            if step.number > present:
-                # A statement's text without parameters may hold many statements.
-                connection.execute(step.text)
-                connection.execute(
-                    "insert into pgconflict.schema_step (step, name) values (%s, %s)",
-                    (step.number, step.name),
-                )
-                done.append(step)
+        roles = _roles(connection) if present else []
+        for step in missing(present):
+            # A statement's text without parameters may hold many statements.
+            connection.execute(step.text)
+            connection.execute(
+                "insert into pgconflict.schema_step (step, name) values (%s, %s)",
+                (step.number, step.name),
+            )
+            done.append(step)
+        for role, writes in roles if done else ():
+            for statement in grants(*((None, role) if writes else (role, None))):
+                connection.execute(statement.encode())
     return done
 
 
-def refuse_newer(present: int) -> None:
-    """Raises ConfigError when the database knows steps that this version doesn't."""
-    if present > newest_step():
+def _roles(connection: Connection) -> list[tuple[str, bool]]:
+    """The roles that `grants` was for, and whether each writes."""
+    rows = connection.execute(query("roles_of_conflict_log")).fetchall()
+    return [(role, writes) for role, writes in rows]
+
+
+def refuse_other(present: frozenset[int] | None, database: str) -> None:
+    """Raises ConfigError unless all steps known here, and no others, are applied."""
+    if not present:
         raise ConfigError(
-            f"the conflict log's schema is at step {present}; this pgconflict knows"
-            f" {newest_step()}",
-            hint="upgrade pgconflict on this machine to the version that made it",
+            f"there is no conflict log in database {database}",
+            hint="`pgconflict init` makes one where conflict_log.dsn leads",
         )
+    refuse_newer(present)
+    if lacking := missing(present):
+        raise ConfigError(
+            f"the conflict log's schema is at step {max(present)} and lacks"
+            f" {_named(step.number for step in lacking)}, which this pgconflict needs",
+            hint="`pgconflict init` upgrades it; what it holds stays",
+        )
+
+
+def refuse_newer(present: frozenset[int]) -> None:
+    """Raises ConfigError when the database has steps that this version doesn't know."""
+    known = {step.number for step in steps()}
+    if unknown := present - known:
+        raise ConfigError(
+            f"the conflict log's schema has {_named(unknown)}; this pgconflict knows"
+            f" none after {newest_step()}"
+            if min(unknown) > newest_step()
+            else f"the conflict log's schema has {_named(unknown)}, which this"
+            " pgconflict does not know",
+            hint="upgrade pgconflict on this machine to the version that made it;"
+            " `pgconflict --version` tells which this is",
+        )
+
+
+def _named(numbers: Iterable[int]) -> str:
+    ordered = sorted(numbers)
+    return ("step " if len(ordered) == 1 else "steps ") + ", ".join(map(str, ordered))
 
 
 def refuse_where_published(connection: Connection) -> None:

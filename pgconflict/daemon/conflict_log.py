@@ -8,9 +8,9 @@ import asyncpg
 
 from pgconflict import libpq
 from pgconflict.conflict_log.row_policy import policy_of
-from pgconflict.conflict_log.schema import newest_step
+from pgconflict.conflict_log.schema import refuse_other
 from pgconflict.conflict_log.writer import ConflictLogWriter
-from pgconflict.errors import ConfigError, ConflictLogUnavailableError, PgConflictError
+from pgconflict.errors import ConflictLogUnavailableError, PgConflictError
 
 if TYPE_CHECKING:
     from pgconflict.config import Config
@@ -85,10 +85,12 @@ def policy_from(config: Config) -> RowPolicy:
 
 
 async def _require_schema(connection: asyncpg.Connection) -> None:
+    present = frozenset[int]()
     try:
-        step = await connection.fetchval("select pgconflict.version()")
-    except (asyncpg.UndefinedFunctionError, asyncpg.InvalidSchemaNameError):
-        step = None
+        rows = await connection.fetch("select step from pgconflict.schema_step")
+        present = frozenset(row["step"] for row in rows)
+    except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
+        pass
     except asyncpg.InsufficientPrivilegeError as error:
         raise ConflictLogUnavailableError(
             f"the conflict log: {error}",
@@ -96,21 +98,7 @@ async def _require_schema(connection: asyncpg.Connection) -> None:
         ) from error
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
         raise ConflictLogUnavailableError(f"the conflict log: {error}") from error
-    if step == newest_step():
-        return
-    if step is None:
-        raise ConfigError(
-            "the database of conflict_log.dsn has no conflict log",
-            hint="pgconflict init makes it",
-        )
-    older = step < newest_step()
-    raise ConfigError(
-        f"the conflict log's schema is at step {step}; this pgconflict works with"
-        f" step {newest_step()}",
-        hint="pgconflict init upgrades it"
-        if older
-        else "upgrade pgconflict here to the version that made it",
-    )
+    refuse_other(present, "of conflict_log.dsn")
 
 
 def _hash_key(config: Config) -> bytes:

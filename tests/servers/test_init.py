@@ -63,7 +63,7 @@ def test_a_published_database_is_refused_with_the_reason(
     assert init(tmp_path, database) == 78
     assert "everything (FOR ALL TABLES)" in capsys.readouterr().err
     with psycopg.connect(database) as conn:
-        assert schema.installed_step(conn) is None
+        assert schema.installed_steps(conn) is None
 
 
 def test_a_database_that_is_not_there(
