@@ -231,9 +231,26 @@ def _settled(data: bytes | memoryview) -> int:
     if newline < 0:
         return 0
     last = max(0, _last_start(data, 0, len(data)))
-    if last <= newline and bytes(data[last : newline + 1]).count(b'"') % 2 == 0:
+    if last <= newline and _is_whole(bytes(data[last : newline + 1])):
         return newline + 1
     return last
+
+
+def _is_whole(raw: bytes) -> bool:
+    """Whether the bytes are entries and nothing else.
+
+    After one that is torn nothing is certain up to the next certain beginning,
+    wherever the bytes were cut.
+    """
+    if raw.count(b'"') % 2:
+        return False
+    position = 0
+    while position < len(raw):
+        entry = _ENTRY.match(raw, position)
+        if entry is None:
+            return False
+        position = entry.end()
+    return True
 
 
 def _last_start(data: bytes | memoryview, begin: int, end: int) -> int:

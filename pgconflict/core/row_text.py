@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from pgconflict.core.type_shapes import Shape, can_be_text_null, shape_of
+from pgconflict.core.type_shapes import VIRTUAL, Shape, can_be_text_null, shape_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +24,10 @@ _WORK: Final = 1 << 20  # steps; a row of 1600 columns with one way to cut it ne
 
 
 class Column(NamedTuple):
-    """A table's column: its name and its type as format_type() writes it."""
+    """A table's column: its name and its type as format_type() writes it.
+
+    A virtual generated column has the type VIRTUAL: the server shows no value of it.
+    """
 
     name: str
     type: str
@@ -32,6 +35,8 @@ class Column(NamedTuple):
 
 class SplitValues(NamedTuple):
     """Column -> text as printed. In `truncated` the text is only the beginning.
+
+    Virtual generated columns are not in it.
 
     None stands for a null that can't be the text `null`; in a column that can hold
     that text (character types, json, types not known) it is the text `null`.
@@ -66,6 +71,8 @@ def split_values(text: str | None, columns: Sequence[Column]) -> SplitValues | N
     values: Values = {}
     truncated = set()
     for column, piece in zip(shown, pieces, strict=True):
+        if column.type == VIRTUAL:
+            continue
         null = piece == "null" and not can_be_text_null(column.type)
         values[column.name] = None if null else piece
         if _is_cut(piece):

@@ -13,6 +13,12 @@ from typing import Final
 Shape = Callable[[str, bool], bool]
 """(text, whether it is only the beginning of the value) -> whether it can be one."""
 
+VIRTUAL: Final = "virtual"
+"""What the server shows for each value of a virtual generated column, and the name of
+its type here: format_type() gives an unqualified name to its own types only.
+Source: ExecBuildSlotValueDescription(), 18 and 19.
+"""
+
 _TYPMOD: Final = re.compile(r"\([^)]*\)")
 _INTEGER: Final = re.compile(r"-?[0-9]+")
 _NUMBER: Final = re.compile(
@@ -38,6 +44,14 @@ def _no_comma(text: str, cut: bool) -> bool:  # noqa: ARG001, FBT001 - a Shape
     return bool(text) and "," not in text
 
 
+def _closed(text: str, cut: bool) -> bool:  # noqa: ARG001, FBT001 - a Shape
+    return bool(text) and ", " not in text
+
+
+def _virtual(text: str, cut: bool) -> bool:  # noqa: ARG001, FBT001 - a Shape
+    return text == VIRTUAL
+
+
 def _boolean(text: str, cut: bool) -> bool:  # noqa: ARG001, FBT001 - a Shape
     return text in {"t", "f"}
 
@@ -52,7 +66,11 @@ def _json(text: str, cut: bool) -> bool:  # noqa: FBT001 - a Shape
 def _array(text: str, cut: bool) -> bool:  # noqa: FBT001 - a Shape
     if not text or text[0] not in "{[":
         return False
-    return cut or (text[-1] == "}" and _balanced(text.partition("=")[2] or text, "{"))
+    if cut:
+        return True
+    if text[0] == "[":  # bounds that are not the usual ones stand before
+        text = text.partition("=")[2]
+    return text[-1:] == "}" and _balanced(text, "{")
 
 
 def _range(text: str, cut: bool) -> bool:  # noqa: FBT001 - a Shape
@@ -114,7 +132,12 @@ _SHAPES: Final[dict[str, Shape]] = {
         ),
         _no_comma,
     ),
+    # Geometric types and vectors: commas without a blank.
+    **dict.fromkeys(
+        ("point", "line", "lseg", "box", "path", "polygon", "circle", "tid"), _closed
+    ),
     **dict.fromkeys(("json", "jsonb"), _json),
+    VIRTUAL: _virtual,
     **dict.fromkeys(
         (
             "int4range",

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Final
 
 from pgconflict.conflict_log.entry import Recorded, Resolution
 from pgconflict.core.conflict import LocalConflict
+from pgconflict.core.resplit import resplit
 from pgconflict.core.row_text import split_key, split_values
-from pgconflict.core.type_shapes import can_be_text_null, shape_of
+from pgconflict.core.type_shapes import VIRTUAL, can_be_text_null, shape_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,6 +58,8 @@ def resolve(
     text = conflict.remote_tuple_text
     if text is not None:
         remote = rows.row(text, cut)
+        if remote is not None and conflict.operation == "UPDATE":
+            rows.leave_out_unsent(remote)
     locals_: tuple[LocalConflict, ...] = ()
     if conflict.local_conflicts:
         locals_ = tuple(rows.local(local, cut) for local in conflict.local_conflicts)
@@ -99,16 +102,17 @@ class Resolver:
             elif key not in self._rows or self._rows[key].table is not table:
                 self._rows[key] = TableRows(table)
         return [
-            Recorded(
-                conflict=conflict,
-                resolution=resolve(
-                    conflict,
-                    self._catalog.subscription(conflict.subid, conflict.subname),
-                    None if key is None else self._rows.get(key),
-                ),
-            )
+            self._recorded(conflict, None if key is None else self._rows.get(key))
             for conflict, key in zip(conflicts, keys, strict=True)
         ]
+
+    def _recorded(self, conflict: Conflict, rows: TableRows | None) -> Recorded:
+        subscription = self._catalog.subscription(conflict.subid, conflict.subname)
+        if rows is not None and subscription is not None:
+            conflict = rows.resplit(conflict)
+        return Recorded(
+            conflict=conflict, resolution=resolve(conflict, subscription, rows)
+        )
 
     def _key(self, conflict: Conflict) -> TableKey | None:
         if conflict.relation is None:
@@ -131,6 +135,7 @@ class TableRows:
         self._names = [column.name for column in table.columns]
         self._shapes = [shape_of(column.type) for column in table.columns]
         self._never_text = [not can_be_text_null(c.type) for c in table.columns]
+        self._virtual = any(column.type == VIRTUAL for column in table.columns)
         self._places = {name: place for place, name in enumerate(self._names)}
         made, since = table.made, table.since
         self._made = made - _CUT_OFF if made else _LONG_AGO
@@ -150,7 +155,8 @@ class TableRows:
 
     def row(self, text: str, cut: set[str]) -> Values | None:
         """Return the columns of a row as DETAIL shows it; `cut` gets those cut."""
-        if text.isascii() and "..." not in text and ") = (" not in text:
+        plain = text.isascii() and "..." not in text and ") = (" not in text
+        if plain and not self._virtual:
             pieces = text[1:-1].split(", ")
             if len(pieces) == len(self._names) and self._fit(text, pieces):
                 values: Values = dict(zip(self._names, pieces, strict=True))
@@ -189,6 +195,23 @@ class TableRows:
         for name, never_text in zip(self._names, self._never_text, strict=True):
             if never_text and values[name] == "null":
                 values[name] = None
+
+    def leave_out_unsent(self, values: Values) -> None:
+        """Take out what the server shows as null although it may have got nothing."""
+        for name in self.table.may_be_unsent:
+            if values.get(name, "") in (None, "null"):
+                del values[name]
+
+    def resplit(self, conflict: Conflict) -> Conflict:
+        """The conflict with the rows that DETAIL and these columns make certain."""
+        at = conflict.log_time
+        if conflict.detail is None or self.made_after(at) or self.changed_after(at):
+            return conflict
+        if conflict.replica_identity_text is not None and (
+            conflict.remote_tuple_text is not None or conflict.operation == "DELETE"
+        ):
+            return conflict  # as nearly all are
+        return resplit(conflict, self.table.columns)
 
     def local(self, local: LocalConflict, cut: set[str]) -> LocalConflict:
         """Return one local row with its columns."""

@@ -12,12 +12,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from pgconflict.core.row_text import Column
+from pgconflict.core.type_shapes import VIRTUAL
 from pgconflict.errors import NodeNotReadyError, PrivilegeMissingError
 from pgconflict.server.session import NodeSession
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
+
+    from asyncpg import Record
 
     from pgconflict.config import Limits, Node
 
@@ -27,6 +30,8 @@ MAX_NAME_BYTES: Final = 63
 # moment, and a row cut by the wrong columns would be a wrong row.
 _FRESH_S: Final = 0.25
 _TABLES_KEPT: Final = 10_000
+
+_VIRTUAL: Final = "v"  # pg_attribute.attgenerated
 
 _UNKNOWN_S: Final = 1.0  # between two looks for the same unknown subscription
 _IDLE_S: Final = 60.0
@@ -55,6 +60,9 @@ class Table:
     schemaname: str
     relname: str
     columns: tuple[Column, ...]
+    may_be_unsent: frozenset[str]
+    """Columns of which an UPDATE's `null` may mean that nothing was sent: generated
+    ones, and those that TOAST may store apart."""
     since: datetime | None
     """When its columns last changed, where the server knows."""
     made: datetime | None
@@ -161,12 +169,13 @@ class Catalog:
                 subids.append(subid)
         answers: dict[int, list[Table]] = {}
         for row in await session.rows("relations", questions, schemas, names, subids):
-            columns = map(Column, row["names"] or (), row["types"] or ())
+            columns, may_be_unsent = _columns(row)
             table = Table(
                 relid=row["relid"],
                 schemaname=row["schemaname"],
                 relname=row["relname"],
-                columns=tuple(columns),
+                columns=columns,
+                may_be_unsent=may_be_unsent,
                 since=row["since"],
                 made=row["made"],
             )
@@ -214,6 +223,24 @@ class Catalog:
         session = self._others.pop(name).session
         if session is not None:
             await session.close()
+
+
+def _columns(row: Record) -> tuple[tuple[Column, ...], frozenset[str]]:
+    """The columns, and which of them an UPDATE may leave out."""
+    names = row["names"] or ()
+    virtual = [generated == _VIRTUAL for generated in row["generated"] or ()]
+    types = [
+        VIRTUAL if is_virtual else type_
+        for is_virtual, type_ in zip(virtual, row["types"] or (), strict=True)
+    ]
+    unsent = [
+        name
+        for name, generated, toastable in zip(
+            names, row["generated"] or (), row["toastable"] or (), strict=True
+        )
+        if generated or toastable
+    ]
+    return tuple(map(Column, names, types)), frozenset(unsent)
 
 
 def _candidates(relation: str) -> list[tuple[str | None, str]]:

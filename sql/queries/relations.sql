@@ -1,11 +1,13 @@
 -- $1, $2, $3: for each candidate which question it answers, its schema (null for any
 --             that the subscription of the same place in $4 has), its name
--- returns: the relation, its columns in order with their types, since when its columns
---          are what they are, and since when the oldest of them is there; the times
---          are null where the server does not know them
+-- returns: the relation, its columns in order with their types (a domain's base type),
+--          whether they are generated and whether an update may leave them out, since
+--          when its columns are what they are, and since when the oldest of them is
+--          there; the times are null where the server does not know them
 -- one row per relation found; privilege: none
 select w.question, c.oid as relid, n.nspname::text as schemaname,
-       c.relname::text as relname, a.names, a.types, a.since, a.made
+       c.relname::text as relname, a.names, a.types, a.generated, a.toastable, a.since,
+       a.made
   from unnest($1::int4[], $2::text[], $3::text[], $4::oid[])
            as w(question, nspname, relname, subid)
   join pg_catalog.pg_class c on c.relname = w.relname::name
@@ -13,12 +15,19 @@ select w.question, c.oid as relid, n.nspname::text as schemaname,
   cross join lateral (
       select array_agg(a.attname::text order by a.attnum)
                  filter (where not a.attisdropped) as names,
-             array_agg(pg_catalog.format_type(a.atttypid, a.atttypmod)
-                       order by a.attnum)
+             array_agg(case t.typtype
+                           when 'd' then pg_catalog.format_type(t.typbasetype, null)
+                           else pg_catalog.format_type(a.atttypid, a.atttypmod)
+                       end order by a.attnum)
                  filter (where not a.attisdropped) as types,
+             array_agg(a.attgenerated::text order by a.attnum)
+                 filter (where not a.attisdropped) as generated,
+             array_agg(a.attlen = -1 order by a.attnum)
+                 filter (where not a.attisdropped) as toastable,
              max(x.committed) as since,
              min(x.committed) as made
         from pg_catalog.pg_attribute a
+        left join pg_catalog.pg_type t on t.oid = a.atttypid
         cross join lateral (
             select case when pg_catalog.current_setting('track_commit_timestamp') = 'on'
                         then pg_catalog.pg_xact_commit_timestamp(a.xmin)

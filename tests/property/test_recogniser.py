@@ -170,3 +170,22 @@ def test_an_entry_that_is_too_long_is_skipped_whatever_the_cutting(
 
     assert found == entries("18/nots", log_format)
     assert reader.unrecognised["too_long"] == 1 or log_format == "stderr"
+
+
+def test_after_a_torn_entry_the_cutting_does_not_matter() -> None:
+    """Found by the fuzzer: the line after it has a time that no server writes."""
+    torn = b'half of an "entry", and no more\n'
+    worker = (
+        b"2026-11-20 17:30:06.370UTC,,,27144,,6b00839e.6a08,1,,"
+        b"2026-11-20 17:30:06 UTC,113/2,0,LOG,00000,"
+        b'"logical replication apply worker for subscription ""s"" has started"'
+        b',,,,,,,,,"","logical replication apply worker",,0\n'
+    )
+    found = []
+    for pieces in ([torn + worker], [torn, worker]):
+        reader = recogniser("18/verbose", "csvlog")
+        entries = [entry for piece in pieces for entry in reader.feed(piece)]
+        found.append(([*entries, *reader.end_of_file()], reader.unrecognised))
+
+    assert found[0] == found[1]
+    assert found[0][0] == []

@@ -29,7 +29,7 @@ documents = st.recursive(
     ),
     max_leaves=5,
 )
-arrays = st.lists(st.text(st.sampled_from('ab,"{} \\'), max_size=4), max_size=3).map(
+arrays = st.lists(st.text(st.sampled_from('ab,"={} \\'), max_size=4), max_size=3).map(
     lambda items: (
         "{"
         + ",".join(

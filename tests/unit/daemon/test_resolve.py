@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pgconflict.core.row_text import Column, split_key, split_values
+from pgconflict.core.type_shapes import VIRTUAL
 from pgconflict.daemon.resolve import TableRows, resolve
 from pgconflict.server.catalog import Subscription, Table
 from tests.fixtures.entries import entry
@@ -41,6 +42,7 @@ def table(**more: Any) -> TableRows:
         "schemaname": "public",
         "relname": "t",
         "columns": COLUMNS,
+        "may_be_unsent": frozenset(),
         "since": None,
         "made": None,
     }
@@ -136,3 +138,47 @@ def test_the_short_way_through_a_key_says_what_the_long_one_says(
     text = f"({name})=({value})"
 
     assert table(columns=columns).key(text) == split_key(text, columns)
+
+
+def test_what_an_update_may_not_have_sent_is_not_said_to_be_null() -> None:
+    """An unchanged TOASTed value, or a generated one: the server shows null."""
+    columns = (Column("id", "integer"), Column("big", "text"), Column("a", "integer[]"))
+    rows = table(columns=columns, may_be_unsent=frozenset({"big", "a"}))
+    shown = {"remote_tuple_text": "(1, null, null)"}
+
+    sent = resolve(conflict(operation="INSERT", **shown), SUBSCRIPTION, rows)
+    unsure = resolve(conflict(operation="UPDATE", **shown), SUBSCRIPTION, rows)
+
+    assert sent.remote_tuple == {"id": "1", "big": "null", "a": None}
+    assert unsure.remote_tuple == {"id": "1"}
+
+
+def test_a_virtual_column_has_no_value_and_helps_to_cut() -> None:
+    columns = (Column("a", "text"), Column("v", VIRTUAL), Column("n", "integer"))
+
+    found = table(columns=columns).row("(x, 5, y, virtual, 7)", set())
+
+    assert found == {"a": "x, 5, y", "n": "7"}
+
+
+def test_values_that_look_like_words_of_the_log_are_told_by_the_columns() -> None:
+    """The log alone has two readings of this, the table's columns one."""
+    detail = (
+        "Could not find the row to be updated.\n"
+        "Remote row (1, a); replica identity (id)=(2, t); replica identity (id)=(1)."
+    )
+    logged = conflict(
+        conflict_type="update_missing",
+        operation="UPDATE",
+        detail=detail,
+        remote_tuple_text=None,
+        replica_identity_text=None,
+    )
+
+    found = table().resplit(logged)
+    later = table(since=AT + timedelta(seconds=1)).resplit(logged)
+
+    assert found.remote_tuple_text == "(1, a); replica identity (id)=(2, t)"
+    assert found.replica_identity_text == "(id)=(1)"
+    assert found.identity == logged.identity
+    assert later is logged
