@@ -432,7 +432,7 @@ COMMENT ON TABLE pgconflict.conflict_log IS 'One row a conflict or apply error, 
 
 COMMENT ON COLUMN pgconflict.conflict_log.conflict_id IS 'Stable number of the row';
 
-COMMENT ON COLUMN pgconflict.conflict_log.kind IS 'conflict; apply_error: any other error that stops apply; sync_error: initial table copy or sequence synchronisation';
+COMMENT ON COLUMN pgconflict.conflict_log.kind IS 'conflict; apply_error: any other error that stops apply; sync_error: initial table copy or sequence synchronisation; difference: no log entry, found by comparing tables';
 
 COMMENT ON COLUMN pgconflict.conflict_log.conflict_type IS 'PostgreSQL''s word for the conflict; null for other kinds';
 
@@ -563,7 +563,9 @@ CREATE TABLE pgconflict.ledger (
     base bigint NOT NULL,
     server_count bigint NOT NULL,
     recorded_count bigint NOT NULL,
-    unaccounted bigint NOT NULL
+    unaccounted bigint NOT NULL,
+    database text,
+    statistics_began timestamp with time zone
 )
 WITH (fillfactor='70');
 
@@ -578,6 +580,31 @@ COMMENT ON COLUMN pgconflict.ledger.ended_by IS 'reset: statistics reset; restar
 COMMENT ON COLUMN pgconflict.ledger.base IS 'server_count - recorded_count when the epoch began';
 
 COMMENT ON COLUMN pgconflict.ledger.unaccounted IS 'Conflicts counted by the server and not recorded (negative: recorded and not counted); 0 is complete';
+
+COMMENT ON COLUMN pgconflict.ledger.database IS 'Database of the subscription; null in rows made before this column';
+
+COMMENT ON COLUMN pgconflict.ledger.statistics_began IS 'When the server''s statistics began, from pg_stat_bgwriter: another one tells of a crash though no counter fell';
+
+CREATE TABLE pgconflict.ledger_difference (
+    system_identifier bigint NOT NULL,
+    subid oid NOT NULL,
+    counter text NOT NULL,
+    epoch_began_at timestamp with time zone NOT NULL,
+    after timestamp with time zone NOT NULL,
+    found_at timestamp with time zone NOT NULL,
+    difference bigint NOT NULL,
+    reasons text[] NOT NULL
+);
+
+COMMENT ON TABLE pgconflict.ledger_difference IS 'One row each time that an epoch''s count of what is not accounted for changed; none once all of it was recorded after all';
+
+COMMENT ON COLUMN pgconflict.ledger_difference.after IS 'The comparison before it: by then the difference was not there';
+
+COMMENT ON COLUMN pgconflict.ledger_difference.found_at IS 'The comparison that found it';
+
+COMMENT ON COLUMN pgconflict.ledger_difference.difference IS 'What was added to unaccounted';
+
+COMMENT ON COLUMN pgconflict.ledger_difference.reasons IS 'What may have hidden the entries: log_vanished, log_truncated, unrecognised_REASON, or a word of pgconflict check';
 
 CREATE TABLE pgconflict.log_complete (
     system_identifier bigint NOT NULL,
@@ -777,6 +804,50 @@ WITH (fillfactor='50');
 COMMENT ON TABLE pgconflict.recorded_entry_count IS 'Log entries recorded, retries included, by the counter of pg_stat_subscription_stats that the server raised for them; grows in the transaction that stores them';
 
 COMMENT ON COLUMN pgconflict.recorded_entry_count.counter IS 'A conflict type, or apply_error: any ERROR of an apply worker that names its origin';
+
+CREATE TABLE pgconflict.repair (
+    repair_id bigint NOT NULL,
+    conflict_ids bigint[] NOT NULL,
+    schemaname text NOT NULL,
+    relname text NOT NULL,
+    key jsonb,
+    winner text NOT NULL,
+    nodes text[] NOT NULL,
+    statements jsonb NOT NULL,
+    before jsonb,
+    written text[] DEFAULT '{}'::text[] NOT NULL,
+    outcome text,
+    seen text[],
+    began_at timestamp with time zone DEFAULT now() NOT NULL,
+    ended_at timestamp with time zone,
+    conflict_log_role text DEFAULT SESSION_USER NOT NULL,
+    os_user text NOT NULL,
+    host text NOT NULL,
+    reason text
+);
+
+COMMENT ON TABLE pgconflict.repair IS 'One row a repair done with --apply: which row, who, when, why, what came of it';
+
+COMMENT ON COLUMN pgconflict.repair.key IS 'Of the row, column to text, as conflict_log.row_data allows';
+
+COMMENT ON COLUMN pgconflict.repair.nodes IS 'The nodes that were to be written, in this order';
+
+COMMENT ON COLUMN pgconflict.repair.statements IS 'Node to the statements, values left out';
+
+COMMENT ON COLUMN pgconflict.repair.before IS 'Node to its row before the repair, as conflict_log.row_data allows; null: no row';
+
+COMMENT ON COLUMN pgconflict.repair.written IS 'The nodes whose transaction had committed';
+
+COMMENT ON COLUMN pgconflict.repair.outcome IS 'Null: it did not come to its end, see written. repaired, refused: nothing was written, partial: written has the nodes that were, failed: not known whether the node behind written was';
+
+ALTER TABLE pgconflict.repair ALTER COLUMN repair_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME pgconflict.repair_repair_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 
 CREATE VIEW pgconflict.row_history AS
  SELECT c.schemaname,
@@ -1149,6 +1220,41 @@ CREATE TABLE pgconflict.verdict_position (
 
 COMMENT ON TABLE pgconflict.verdict_position IS 'Conflicts up to this number were taken into verdict_due';
 
+CREATE TABLE pgconflict.verify_run (
+    run_id bigint NOT NULL,
+    schemaname text NOT NULL,
+    relname text NOT NULL,
+    nodes text[] NOT NULL,
+    system_identifiers bigint[] NOT NULL,
+    key_columns text[] NOT NULL,
+    "position" text[],
+    ranges bigint DEFAULT 0 NOT NULL,
+    row_counts bigint[] DEFAULT '{0,0}'::bigint[] NOT NULL,
+    differing bigint DEFAULT 0 NOT NULL,
+    unsettled bigint DEFAULT 0 NOT NULL,
+    began_at timestamp with time zone DEFAULT now() NOT NULL,
+    seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    ended_at timestamp with time zone,
+    conflict_log_role text DEFAULT SESSION_USER NOT NULL,
+    os_user text NOT NULL,
+    host text NOT NULL
+);
+
+COMMENT ON TABLE pgconflict.verify_run IS 'One row a comparison of a table on two nodes; without ended_at it was cut short and can go on';
+
+COMMENT ON COLUMN pgconflict.verify_run."position" IS 'Values of key_columns: rows up to this key are compared and what differs is recorded';
+
+COMMENT ON COLUMN pgconflict.verify_run.unsettled IS 'Rows that differed but were written all the time, or whose changes had not arrived';
+
+ALTER TABLE pgconflict.verify_run ALTER COLUMN run_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME pgconflict.verify_run_run_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 ALTER TABLE ONLY pgconflict.conflict_attempt ATTACH PARTITION pgconflict.conflict_attempt_kept DEFAULT;
 
 ALTER TABLE ONLY pgconflict.conflict_log ATTACH PARTITION pgconflict.conflict_log_kept DEFAULT;
@@ -1167,6 +1273,9 @@ ALTER TABLE ONLY pgconflict.conflict_log
 
 ALTER TABLE ONLY pgconflict.conflict_log_kept
     ADD CONSTRAINT conflict_log_kept_pkey PRIMARY KEY (first_logged_at, conflict_id);
+
+ALTER TABLE ONLY pgconflict.ledger_difference
+    ADD CONSTRAINT ledger_difference_pkey PRIMARY KEY (system_identifier, subid, counter, epoch_began_at, found_at);
 
 ALTER TABLE ONLY pgconflict.ledger
     ADD CONSTRAINT ledger_pkey PRIMARY KEY (system_identifier, subid, counter, began_at);
@@ -1188,6 +1297,9 @@ ALTER TABLE ONLY pgconflict.native_position
 
 ALTER TABLE ONLY pgconflict.recorded_entry_count
     ADD CONSTRAINT recorded_entry_count_pkey PRIMARY KEY (system_identifier, subid, counter);
+
+ALTER TABLE ONLY pgconflict.repair
+    ADD CONSTRAINT repair_pkey PRIMARY KEY (repair_id);
 
 ALTER TABLE ONLY pgconflict.schema_step
     ADD CONSTRAINT schema_step_pkey PRIMARY KEY (step);
@@ -1216,6 +1328,13 @@ ALTER TABLE ONLY pgconflict.verdict
 ALTER TABLE ONLY pgconflict.verdict_position
     ADD CONSTRAINT verdict_position_pkey PRIMARY KEY (only_one);
 
+ALTER TABLE ONLY pgconflict.verify_run
+    ADD CONSTRAINT verify_run_pkey PRIMARY KEY (run_id);
+
+CREATE INDEX conflict_hour_conflict_type_hour_idx ON pgconflict.conflict_hour USING btree (conflict_type, hour);
+
+CREATE INDEX conflict_hour_relname_hour_idx ON pgconflict.conflict_hour USING btree (relname, hour);
+
 CREATE INDEX conflict_log_kept_conflict_id_idx ON pgconflict.conflict_log_kept USING brin (conflict_id) WITH (pages_per_range='64');
 
 CREATE INDEX conflict_log_kept_first_logged_at_conflict_id_idx ON pgconflict.conflict_log_kept USING btree (first_logged_at, conflict_id) WHERE stalls;
@@ -1243,6 +1362,9 @@ CREATE TRIGGER count_inserted AFTER INSERT ON pgconflict.conflict_log_kept REFER
 CREATE TRIGGER count_updated AFTER UPDATE ON pgconflict.conflict_log REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION pgconflict.count_conflicts();
 
 CREATE TRIGGER count_updated AFTER UPDATE ON pgconflict.conflict_log_kept REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION pgconflict.count_conflicts();
+
+ALTER TABLE ONLY pgconflict.ledger_difference
+    ADD CONSTRAINT ledger_difference_system_identifier_subid_counter_epoch_be_fkey FOREIGN KEY (system_identifier, subid, counter, epoch_began_at) REFERENCES pgconflict.ledger(system_identifier, subid, counter, began_at) ON DELETE CASCADE;
 
 ALTER TABLE ONLY pgconflict.lost_change
     ADD CONSTRAINT lost_change_action_id_fkey FOREIGN KEY (action_id) REFERENCES pgconflict.subscription_action(action_id) ON DELETE CASCADE;

@@ -78,6 +78,11 @@ def older_server(conflict: StoredConflict) -> bool:
 
 def _change(conflict: StoredConflict) -> str:
     """Who changed what."""
+    if conflict.kind == Kind.DIFFERENCE:
+        return (
+            f"`conflicts verify` compared {conflict.table} and found that a row is not"
+            " the same on two nodes."
+        )
     if conflict.kind == Kind.SYNC_ERROR:
         return "The initial copy of a table, or of sequences, failed on this node."
     did = _DID.get(conflict.operation or "", "changed")
@@ -128,6 +133,8 @@ def _done(conflict: StoredConflict) -> str:
 
 def _other(conflict: StoredConflict) -> str:
     """What is no conflict, or one that came after this pgconflict."""
+    if conflict.kind == Kind.DIFFERENCE:
+        return f"What was found: {conflict.message}. No log entry tells why."
     said = f"{conflict.message} (SQLSTATE {conflict.sqlstate})"
     if conflict.kind == Kind.SYNC_ERROR:
         return f"The server said: {said}"

@@ -14,6 +14,7 @@ QUESTIONS: Final = (
     ("show", "everything about one: what happened, both rows, what to do next"),
     ("summary", "how many, by type, table, subscription and time"),
     ("export", "all of them, as CSV, JSON lines or Parquet"),
+    ("verify", "compare a table on two nodes, whether or not a log told of a conflict"),
     ("ack", "mark conflicts as seen, with who and why"),
 )
 

@@ -112,6 +112,42 @@ def node_of(config: Config, name: str) -> Node:
     return node
 
 
+def add_nodes(parser: argparse.ArgumentParser) -> None:
+    """Take the nodes that are looked at."""
+    parser.add_argument(
+        "--nodes",
+        nargs="+",
+        metavar="NODE",
+        help="which nodes; default: all of the configuration",
+    )
+
+
+def nodes_named(config: Config, arguments: argparse.Namespace) -> list[Node]:
+    """The nodes of --nodes, or all.
+
+    Raises:
+        UsageError: one is not known, or there are not two.
+    """
+    names = arguments.nodes or [one.name for one in config.nodes]
+    nodes = [node_of(config, name) for name in dict.fromkeys(names)]
+    if len(nodes) < 2:  # noqa: PLR2004 - one node agrees with itself
+        raise UsageError("two nodes are needed", hint="--nodes A B")
+    return nodes
+
+
+def two_nodes(config: Config, arguments: argparse.Namespace) -> list[Node]:
+    """The two nodes of --nodes, or of the configuration.
+
+    Raises:
+        UsageError: these are not two.
+    """
+    nodes = nodes_named(config, arguments)
+    if len(nodes) > 2:  # noqa: PLR2004 - said just so
+        known = ", ".join(one.name for one in nodes)
+        raise UsageError("two nodes are compared", hint=f"--nodes with two of {known}")
+    return nodes
+
+
 def subscription_of(facts: NodeFacts, name: str, database: str | None) -> Subscription:
     """The subscription of this name; that of the node's own database if several.
 

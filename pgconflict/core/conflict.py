@@ -21,6 +21,8 @@ class Kind(StrEnum):
     CONFLICT = "conflict"
     APPLY_ERROR = "apply_error"
     SYNC_ERROR = "sync_error"
+    DIFFERENCE = "difference"
+    """Of no log entry: two nodes differ in a row, found by looking."""
 
 
 class ConflictType(StrEnum):
@@ -52,6 +54,7 @@ class Source(StrEnum):
     CSVLOG = "csvlog"
     STDERR = "stderr"
     NATIVE = "native"
+    VERIFY = "verify"
 
 
 OriginKind = Literal["local", "origin", "gone"]

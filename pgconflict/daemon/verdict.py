@@ -15,6 +15,7 @@ import asyncpg
 
 from pgconflict.conflict_log.row_policy import RowPolicy
 from pgconflict.conflict_log.verdicts import Verdicts
+from pgconflict.core.conflict import Kind
 from pgconflict.core.verdict import Reason, Verdict, difference
 from pgconflict.daemon.conflict_log import connect, policy_from
 from pgconflict.daemon.verdict_causes import Causes, complete, undecided
@@ -113,8 +114,9 @@ class VerdictJob:
         )
         there = nodes.views.get(subscription.publisher or "") if subscription else None
         table = (due.schemaname or "", due.relname or "")
-        if due.kind != "conflict" or due.schemaname is None or due.relname is None:
-            reason = Reason.NO_KEY if due.kind != "conflict" else Reason.NO_TABLE
+        about_a_row = due.kind in (Kind.CONFLICT, Kind.DIFFERENCE)
+        if not about_a_row or due.schemaname is None or due.relname is None:
+            reason = Reason.NO_TABLE if about_a_row else Reason.NO_KEY
             for watch in watches:
                 watch.give_up(Verdict.UNVERIFIABLE, reason)
                 watch.decision = undecided("the row is not known")

@@ -169,7 +169,7 @@ class RowReader:
             PrivilegeMissingError: the role may not read it.
             asyncpg.DataError: a value is none of the column's type.
         """
-        await self._prepare()
+        await self.prepare()
         statement = _statement(table, key, columns)
         given = [list(values) for values in zip(*wanted, strict=True)]
         found: list[list[Row]] = [[] for _ in wanted]
@@ -181,7 +181,8 @@ class RowReader:
             )
         return found
 
-    async def _prepare(self) -> None:
+    async def prepare(self) -> None:
+        """Make values print as on every other node."""
         if self._ready:
             return
         calls = ", ".join(

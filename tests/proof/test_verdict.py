@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from tests.fixtures.truth import Truth
 
 SECONDS = float(os.environ.get("PGCONFLICT_VERDICT_SECONDS", "8"))
+KEYS = int(os.environ.get("PGCONFLICT_VERDICT_KEYS", "40"))
 
 
 class Daemon:
@@ -195,7 +196,9 @@ def told(daemon: Daemon, truth: Truth, wrong: list[tuple[Any, ...]]) -> str:
 @pytest.mark.timeout(600)
 def test_cause_and_effect_are_never_wrong(pair: Pair, daemon: Daemon) -> None:
     with replicated_table(pair) as replicated:
-        truth = write_with_truth(replicated, seconds=SECONDS, seed=pair.major)
+        truth = write_with_truth(
+            replicated, seconds=SECONDS, keys=KEYS, seed=pair.major
+        )
         wait_until(
             lambda: daemon.rows("select from pgconflict.conflict_log limit 1"),
             "conflicts",

@@ -1,0 +1,285 @@
+"""Compares a table on two nodes by ranges of its key, hashed where the rows are.
+
+A range's hash is one bounded statement on each node; rows come over the network only
+where the hashes differ. Ranges grow and shrink so that a statement takes about
+`STATEMENT_S`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from psycopg import sql
+
+from pgconflict.errors import NodeNotReadyError, NodeUnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from pgconflict.server.row_reader import Key
+    from pgconflict.server.table_nodes import KeyValues, TableNode, TableNodes
+
+STATEMENT_S: Final = 0.4
+"""How long the hash of a range should take."""
+
+FEWEST: Final = 200
+MOST: Final = 100_000
+
+_SESSION: Final = (
+    "select pg_catalog.set_config('jit', 'off', false),"
+    " pg_catalog.set_config('max_parallel_workers_per_gather', '0', false),"
+    # Bounds differ from range to range: so does what is cheapest.
+    " pg_catalog.set_config('plan_cache_mode', 'force_custom_plan', false)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """What was compared: rows on each node, keys that differ, and where it ended."""
+
+    rows: tuple[int, int]
+    suspects: tuple[KeyValues, ...]
+    end: KeyValues | None
+    """The last key; None: the end of the table."""
+
+    estimate: int
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """The key's columns in an order that both nodes share."""
+
+    key: Key
+    by_bytes: frozenset[str]
+    """Columns that are compared as COLLATE "C", which no index of another helps."""
+
+
+class Comparison:
+    """Two nodes, one table."""
+
+    def __init__(self, nodes: TableNodes, order: Order, rows: int) -> None:
+        self._one, self._two = nodes.nodes.values()
+        self._order = order
+        self._columns = nodes.columns
+        self._filter = nodes.filter
+        self._rows = rows
+
+    async def prepare(self) -> int:
+        """Set both sessions up; about how many rows the table has.
+
+        Raises:
+            NodeUnavailableError: one did not answer.
+        """
+        estimates = []
+        for one in (self._one, self._two):
+            # As RowReader does it, for the same reason: texts must be equal.
+            await one.reader.prepare()
+            await one.session.rows_of(_SESSION)
+            estimates.append(await _estimate(one))
+        return max(estimates)
+
+    async def ranges(self, after: KeyValues | None) -> AsyncIterator[Range]:
+        """Compare range after range, from behind a key or from the first.
+
+        Raises:
+            NodeUnavailableError: one did not answer, or a statement took too long.
+            PrivilegeMissingError: the role may not read the table.
+        """
+        while True:
+            found, took = await self._range(after)
+            yield found
+            if found.end is None:
+                return
+            after = found.end
+            faster = STATEMENT_S / max(took, 0.001)
+            self._rows = int(
+                min(max(self._rows * min(max(faster, 0.25), 2.0), FEWEST), MOST)
+            )
+
+    async def _range(self, after: KeyValues | None) -> tuple[Range, float]:
+        for last in (False, False, True):
+            try:
+                return await self._compared(after)
+            except NodeUnavailableError:
+                # The statement's limit, on a node that has slowed down.
+                if last or self._one.session.closed or self._two.session.closed:
+                    raise
+                self._rows = max(FEWEST, self._rows // 8)
+        raise AssertionError
+
+    async def _compared(self, after: KeyValues | None) -> tuple[Range, float]:
+        began = time.monotonic()
+        end = await self._end(after)
+        mine, theirs = await asyncio.gather(
+            self._hash(self._one, after, end), self._hash(self._two, after, end)
+        )
+        took = time.monotonic() - began
+        suspects: tuple[KeyValues, ...] = ()
+        if mine != theirs:
+            one, two = await asyncio.gather(
+                self._hashes(self._one, after, end), self._hashes(self._two, after, end)
+            )
+            keys = dict.fromkeys([*one, *two])
+            suspects = tuple(key for key in keys if one.get(key) != two.get(key))
+        return Range((mine[0], theirs[0]), suspects, end, self._rows), took
+
+    async def _end(self, after: KeyValues | None) -> KeyValues | None:
+        """The key that ends the next range; None: it is the last.
+
+        Where the second node has far more rows before it than the first, or the
+        first has none left, the second's key ends the range.
+        """
+        end = await self._nth(self._one, after, None, self._rows)
+        most = self._rows if end is None else 2 * self._rows
+        return await self._nth(self._two, after, end, most) or end
+
+    async def _nth(
+        self, on: TableNode, after: KeyValues | None, end: KeyValues | None, number: int
+    ) -> KeyValues | None:
+        statement = self._statement(
+            on,
+            "select {texts} from {table} t where {condition}"
+            " order by {order} offset {number} limit 1",
+            after,
+            end,
+            number=sql.Literal(number - 1),
+        )
+        rows = await on.session.rows_of(statement, *(after or ()), *(end or ()))
+        return tuple(rows[0]) if rows else None
+
+    async def _hash(
+        self, on: TableNode, after: KeyValues | None, end: KeyValues | None
+    ) -> tuple[int, object]:
+        statement = self._statement(
+            on,
+            "select count(*), sum({hash}) from {table} t where {condition}",
+            after,
+            end,
+        )
+        (row,) = await on.session.rows_of(statement, *(after or ()), *(end or ()))
+        return row[0], row[1]
+
+    async def _hashes(
+        self, on: TableNode, after: KeyValues | None, end: KeyValues | None
+    ) -> dict[KeyValues, int]:
+        statement = self._statement(
+            on, "select {hash}, {texts} from {table} t where {condition}", after, end
+        )
+        rows = await on.session.rows_of(statement, *(after or ()), *(end or ()))
+        return {tuple(row)[1:]: row[0] for row in rows}
+
+    def _statement(
+        self,
+        on: TableNode,
+        form: str,
+        after: KeyValues | None,
+        end: KeyValues | None,
+        **more: sql.Composable,
+    ) -> str:
+        table, key = on.table, self._order.key
+        compared = sql.SQL(", ").join(
+            self._collated(column, sql.SQL("t.{}").format(sql.Identifier(column)))
+            for column in key
+        )
+        conditions: list[sql.Composable] = [sql.SQL("true")]
+        number = 0
+        for values, sign in ((after, ">"), (end, "<=")):
+            if values is None:
+                continue
+            bound = []
+            for column in key:
+                number += 1
+                cast = sql.SQL(f"${number}::text::{table.types[column]}")
+                bound.append(self._collated(column, cast))
+            conditions.append(
+                sql.SQL("({}) {} ({})").format(
+                    compared, sql.SQL(sign), sql.SQL(", ").join(bound)
+                )
+            )
+        if self._filter is not None:
+            conditions.append(sql.SQL(f"({self._filter})"))
+        return (
+            sql.SQL(form)
+            .format(
+                texts=sql.SQL(", ").join(
+                    sql.SQL("t.{}::text").format(sql.Identifier(column))
+                    for column in key
+                ),
+                table=sql.Identifier(table.schemaname, table.relname),
+                condition=sql.SQL(" and ").join(conditions),
+                order=compared,
+                hash=self._row_hash(),
+                **more,
+            )
+            .as_string(None)
+        )
+
+    def _row_hash(self) -> sql.Composable:
+        columns = sql.SQL(", ").join(
+            sql.SQL("t.{}").format(sql.Identifier(column)) for column in self._columns
+        )
+        # COLLATE: a collation that is not deterministic has hashes of its own.
+        return sql.SQL(
+            'pg_catalog.hashtextextended(row({})::text collate "C", 0)'
+        ).format(columns)
+
+    def _collated(self, column: str, value: sql.Composable) -> sql.Composable:
+        if column not in self._order.by_bytes:
+            return value
+        return sql.SQL('{} collate "C"').format(value)
+
+
+async def shared_order(nodes: TableNodes) -> Order:
+    """Return the key, and how its values sort alike on both nodes.
+
+    Raises:
+        NodeNotReadyError: there is no key, it may be null, or it does not sort alike.
+    """
+    name = _name(nodes)
+    reasons = [f"{name} has no unique index on both nodes"]
+    one, two = nodes.nodes.values()
+    theirs = {frozenset(key) for key in two.table.keys}
+    for key in one.table.keys:
+        if frozenset(key) not in theirs:
+            continue
+        orders = [
+            {row["name"]: row for row in await each.session.rows(
+                "key_order", each.table.relid, list(key)
+            )}
+            for each in (one, two)
+        ]  # fmt: skip
+        if not all(row["not_null"] for each in orders for row in each.values()):
+            reasons.append(f"a column of the key ({', '.join(key)}) may be null")
+            continue
+        other = [
+            column
+            for column in key
+            if orders[0][column]["sort_order"] != orders[1][column]["sort_order"]
+        ]
+        if not all(each[column]["collatable"] for each in orders for column in other):
+            reasons.append(f"the key ({', '.join(key)}) sorts differently on them")
+            continue
+        return Order(key, frozenset(other))
+    raise NodeNotReadyError(
+        reasons[-1], hint="verify needs a unique index without nulls on both nodes"
+    )
+
+
+def _name(nodes: TableNodes) -> str:
+    table = next(iter(nodes.nodes.values())).table
+    return f"{table.schemaname}.{table.relname}"
+
+
+async def _estimate(on: TableNode) -> int:
+    rows = await on.session.rows_of(
+        "select greatest(sum(c.reltuples), 0)::bigint from pg_catalog.pg_class c"
+        " where c.oid = $1::oid or c.oid in"
+        " (select relid from pg_catalog.pg_partition_tree($1::oid::regclass)"
+        " where isleaf)",
+        on.table.relid,
+    )
+    found: Sequence[int] = tuple(rows[0])
+    return found[0]
