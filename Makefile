@@ -13,7 +13,7 @@ RULES      := $(wildcard config/*rules*.yml)
 RULE_TESTS := $(wildcard tests/prometheus/*.yml)
 UNITS      := $(wildcard systemd/*.service)
 
-.PHONY: help venv demo servers test bench clean check check-lint check-format \
+.PHONY: help venv demo servers test bench docs deb test-deb clean check check-lint check-format \
     check-types check-layers check-rules check-units
 .DELETE_ON_ERROR:
 
@@ -22,6 +22,8 @@ help:
 	@echo 'make test    all tests, on every PostgreSQL version that can be had'
 	@echo 'make check   linters, types, layers, alerting rules, systemd units'
 	@echo 'make bench   the measurements'
+	@echo 'make docs    the documentation as a site, in site/; a broken link is an error'
+	@echo 'make deb     a Debian package, in dist/; SUITE=trixie for Debian 13'
 	@echo 'make clean   remove what these made in this folder'
 
 venv: $(BIN)/python
@@ -75,6 +77,23 @@ test: servers
 bench: servers
 	@$(BIN)/python -m tests.bench $(ARGS)
 
+$(VENV)/docs.stamp: pyproject.toml | $(BIN)/python
+	$(PIP) --editable '.[docs]'
+	@touch $@
+
+docs: $(VENV)/docs.stamp
+	$(BIN)/mkdocs build --strict --quiet
+
+# SUITE is the environment's, also for test-deb.
+deb: $(VENV)/demo.stamp
+	@PYTHON=$(abspath $(BIN)/python) packaging/deb/build.sh dist
+
+# Needs root and, the first time, Debian's mirror: the package is installed into a
+# Debian that has nothing else, upgraded and purged.
+test-deb: $(VENV)/dev.stamp deb
+	@PYTHON=$(abspath $(BIN)/python) tests/debian/run.sh \
+	    "$$(ls -t dist/pgconflict_*.deb | head -1)" $(ARGS)
+
 # `make -k check` goes on after a failure.
 check: check-lint check-format check-types check-layers check-rules check-units
 
@@ -118,6 +137,6 @@ ifneq ($(UNITS),)
 endif
 
 clean:
-	rm -rf $(VENV) $(VENV).log $(VENV).virtualenv build dist
+	rm -rf $(VENV) $(VENV).log $(VENV).virtualenv build dist site
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find pgconflict tests -name __pycache__ -type d -prune -exec rm -rf {} +

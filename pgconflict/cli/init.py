@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from pgconflict.cli import output
+from pgconflict.cli.examples import EXAMPLES, example
 from pgconflict.config import load
 from pgconflict.conflict_log import schema
 from pgconflict.errors import ConflictLogUnavailableError
@@ -45,12 +46,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="ROLE",
         help="print what the daemon's role needs in the conflict log database",
     )
+    one.add_argument(
+        "--example",
+        choices=EXAMPLES,
+        help="print a file to start from: every key of the configuration, the systemd"
+        " unit, the alerting rules, the Grafana dashboard",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Install or upgrade, or print statements; 0."""
     if arguments.print_sql:
         print(schema.render_sql(), end="")
+    elif arguments.example:
+        print(example(arguments.example), end="")
     elif arguments.grants:
         _print_grants(arguments.grants)
     elif arguments.reader or arguments.writer:
