@@ -42,7 +42,7 @@ def batches(
         values = (*within(filters, span).values(), *_NO_CURSOR)
         with (
             connection.transaction(),
-            planned(connection, by_block=_by_block(filters, span)),
+            planned(connection, by_block=reader.by_block(filters, span)),
             psycopg.RawServerCursor(connection, "pgconflict_export") as cursor,
         ):
             cursor.execute(statement, values)
@@ -63,7 +63,7 @@ def csv_lines(reader: ConflictLogReader, filters: Filters) -> Iterator[bytes]:
         values = (*within(filters, span).values(), *_NO_CURSOR)
         text = statements.written_out(statement, values, connection)
         with (
-            planned(connection, by_block=_by_block(filters, span)),
+            planned(connection, by_block=reader.by_block(filters, span)),
             connection.cursor() as cursor,
             cursor.copy(f"copy ({text}) to stdout (format csv)".encode()) as copy,
         ):
@@ -131,7 +131,3 @@ def _json(value: object) -> str:
 
 def _days(reader: ConflictLogReader, filters: Filters) -> Iterator[Span]:
     return reader.spans(filters, newest_first=False)
-
-
-def _by_block(filters: Filters, span: Span) -> bool:
-    return filters.key is not None or filters.stalls_only or span.sparse

@@ -135,7 +135,7 @@ class ConflictLogReader:
         for span in self._worth_reading(filters, newest_first=newest_first):
             asked = filters if span is None else within(filters, span)
             values = (*asked.values(), *_cursor(after), left)
-            by_block = filters.key is not None or (span is not None and span.sparse)
+            by_block = span is not None and self.by_block(filters, span)
             rows = self.fetch(statement, values, by_block=by_block)
             yield from from_rows(rows)
             left -= len(rows)
@@ -151,9 +151,17 @@ class ConflictLogReader:
         last = min(last, filters.until) if filters.until else last
         for low, high in spans.windows(first, last, newest_first=newest_first):
             values = replace(filters, since=low, until=high).values()[:8]
-            rows = self.fetch(query("conflict_hours"), values)
-            hours = [spans.Hour(*row) for row in rows]
-            yield from spans.days(hours, newest_first=newest_first)
+            rows = self.fetch(query("conflict_days"), values)
+            yield from (spans.Span(*row) for row in sorted(rows, reverse=newest_first))
+
+    def by_block(self, filters: Filters, span: Span) -> bool:
+        """Whether what passes is found by an index over blocks, or in order."""
+        if filters.key is not None or filters.stalls_only:
+            return True
+        if not filters.names:
+            return False
+        rows = self.fetch(query("conflicts_within"), (span.low, span.high))
+        return span.sparse(rows[0][0])
 
     def by_id(self, ids: Sequence[int]) -> dict[int, StoredConflict]:
         """Those of these conflicts that are in the conflict log."""

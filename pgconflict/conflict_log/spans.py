@@ -7,59 +7,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import groupby
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-HOUR: Final = timedelta(hours=1)
 DAY: Final = timedelta(days=1)
 RARE: Final = 1000
 """One in so many rows is found by an index over blocks sooner than in order."""
 
 
-class Hour(NamedTuple):
-    """How many conflicts began in an hour, and how many of them pass the filters."""
-
-    hour: datetime
-    matching: int
-    conflicts: int
-
-
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A time of one UTC day, ends as in low <= t < high."""
+    """A time of one UTC day that holds something, ends as in low <= t < high."""
 
     low: datetime
     high: datetime
     matching: int
-    conflicts: int
 
-    @property
-    def sparse(self) -> bool:
-        """Whether what is looked for is rare here."""
-        return self.matching * RARE < self.conflicts
-
-
-def days(hours: Sequence[Hour], *, newest_first: bool) -> list[Span]:
-    """Each day's time from its first to its last hour with something to find."""
-    spans = []
-    for _, group in groupby(sorted(hours), key=lambda each: _day(each.hour)):
-        day = list(group)
-        found = [each.hour for each in day if each.matching]
-        if found:
-            low, last = found[0], found[-1]
-            inside = [each for each in day if low <= each.hour <= last]
-            spans.append(
-                Span(
-                    low,
-                    last + HOUR,
-                    sum(each.matching for each in inside),
-                    sum(each.conflicts for each in inside),
-                )
-            )
-    return spans[::-1] if newest_first else spans
+    def sparse(self, conflicts: int) -> bool:
+        """Whether what is looked for is rare among the conflicts of this time."""
+        return self.matching * RARE < conflicts
 
 
 def windows(
