@@ -31,6 +31,7 @@ from pgconflict.server.statements import identifier
 from pgconflict.server.subscriptions import skip
 from pgconflict.server.subscriptions.peek import Peek, peek
 from pgconflict.server.subscriptions.publisher import Publisher, find
+from pgconflict.server.subscriptions.skip_watch import look
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -238,7 +239,7 @@ class _Examination:
         failing = await skip.seen_failing(
             self.connection, self.facts, subscription, seconds
         )
-        now = await skip.look(self.connection, self.facts, subscription.subid)
+        now = await look(self.connection, self.facts, subscription.subid)
         moved = progress.origin_lsn if now.origin_lsn is None else now.origin_lsn
         return msgspec.structs.replace(progress, failing=failing, origin_lsn=moved)
 

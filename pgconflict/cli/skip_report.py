@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pgconflict.cli.skip_plan import Examined
     from pgconflict.conflict_log.actions import LostChange
     from pgconflict.core.conflict import Values
-    from pgconflict.server.subscriptions.skip import Result
+    from pgconflict.server.subscriptions.skip_watch import Result
 
 SHOWN: Final = 20
 """Changes in text; `--json` and the conflict log have all that are kept."""

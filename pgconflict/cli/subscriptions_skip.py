@@ -32,14 +32,8 @@ from pgconflict.errors import (
     UsageError,
 )
 from pgconflict.server.connect import translated
-from pgconflict.server.subscriptions.skip import (
-    Outcome,
-    Result,
-    apply,
-    look,
-    plan,
-    undo,
-)
+from pgconflict.server.subscriptions.skip import apply, plan, undo, witness
+from pgconflict.server.subscriptions.skip_watch import Outcome, Result, look
 
 if TYPE_CHECKING:
     import argparse
@@ -142,6 +136,11 @@ _HINT: Final = (
     "the owner may, or a superuser; with password_required = false only a superuser"
 )
 _GOOD = (Outcome.SKIPPED, Outcome.SET)
+_MEANING: Final = {
+    Outcome.APPLIED: "the transaction was applied, not skipped: nothing is lost",
+    Outcome.CLEARED_UNMET: "the skip LSN was cleared; the transaction was not skipped",
+    Outcome.MOVED_ON: "the subscription has moved on since the plan was made",
+}
 
 
 def _database(examined: Examined) -> str:
@@ -212,14 +211,16 @@ async def _execute(
             now = await look(connection, facts, subscription.subid)
             if (now.origin_lsn or 0) > lsn or now.subscription.skip_lsn not in (0, lsn):
                 return Result(Outcome.MOVED_ON, ("nothing was changed",))
-            return await apply(
-                connection,
-                facts,
-                now.subscription,
-                lsn,
-                enable=arguments.enable,
-                wait=arguments.wait,
-            )
+            async with witness(facts.node, config.limits) as seen_by:
+                return await apply(
+                    connection,
+                    facts,
+                    now.subscription,
+                    lsn,
+                    enabling=arguments.enable,
+                    seen_by=seen_by,
+                    wait=arguments.wait,
+                )
     finally:
         connection.pgconn.finish()
 
@@ -235,10 +236,8 @@ def _print_result(examined: Examined, done: Result, number: int | None) -> None:
     )
     if done.outcome is Outcome.NOT_CLEARED:
         print(f"\nto take it back: {output.visible(undo(examined.subscription))}")
-    if done.outcome is Outcome.CLEARED_UNMET:
-        print("\nanother transaction was applied first; the LSN was not skipped")
-    if done.outcome is Outcome.MOVED_ON:
-        print("\nthe subscription has moved on since the plan was made")
+    if done.outcome in _MEANING:
+        print(f"\n{_MEANING[done.outcome]}")
 
 
 def _print_hint(examined: Examined) -> None:

@@ -140,8 +140,8 @@ def judge(
     return (
         _elsewhere(lsn, stall, progress)
         or _not_blocked(lsn, stall, progress)
-        or _by_slot(lsn, progress, pending)
-        or _by_record(lsn, stall, stalls, progress)
+        or _by_slot(lsn, stall, progress, pending)
+        or _by_record(lsn, stall, stalls, progress, pending or ())
     )
 
 
@@ -217,7 +217,10 @@ def _not_blocked(lsn: int, stall: Stall, progress: Progress) -> Verdict | None:
 
 
 def _by_slot(
-    lsn: int, progress: Progress, pending: Sequence[Transaction] | None
+    lsn: int,
+    stall: Stall,
+    progress: Progress,
+    pending: Sequence[Transaction] | None,
 ) -> Verdict | None:
     """What the publisher's slot says, if its order can be trusted to begin here."""
     if pending is None:
@@ -238,8 +241,9 @@ def _by_slot(
             transaction=first,
             proven=True,
         )
-    if progress.origin_lsn is None:
-        # Those before it may be applied and not yet confirmed: no proof either way.
+    if progress.origin_lsn is None or stall.unfinished:
+        # Those before it may be applied and not yet confirmed, or without effect
+        # here: such a one moves no origin and is sent again before each failure.
         return None
     return Verdict(
         lsn=lsn,
@@ -252,7 +256,11 @@ def _by_slot(
 
 
 def _by_record(
-    lsn: int, stall: Stall, stalls: Sequence[Stall], progress: Progress
+    lsn: int,
+    stall: Stall,
+    stalls: Sequence[Stall],
+    progress: Progress,
+    pending: Sequence[Transaction],
 ) -> Verdict:
     def refused(refusal: Refusal, because: str) -> Verdict:
         return Verdict(lsn=lsn, xid=stall.xid, refusal=refusal, because=because)
@@ -276,10 +284,17 @@ def _by_record(
             "the conflict log has it as open, but apply was not seen to fail while we"
             " looked",
         )
+    before = sum(one.lsn < lsn for one in pending)
+    again = (
+        f"; the slot would send {before} before it again, which it had passed"
+        if before
+        else ""
+    )
     return Verdict(
         lsn=lsn,
         xid=stall.xid,
         because="it is the first open conflict of the conflict log, apply"
         f" {'fails' if progress.enabled else 'is disabled'}, and nothing says that it"
-        " was passed",
+        f" was passed{again}",
+        transaction=next((one for one in pending if one.lsn == lsn), None),
     )

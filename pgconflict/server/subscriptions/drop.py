@@ -21,7 +21,7 @@ from pgconflict.errors import NodeNotReadyError
 from pgconflict.queries import query
 from pgconflict.server.connect import rows
 from pgconflict.server.statements import alter_subscription, identifier, literal
-from pgconflict.server.subscriptions.skip import look
+from pgconflict.server.subscriptions.skip_watch import look
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
