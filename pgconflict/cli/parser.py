@@ -30,6 +30,7 @@ COMMANDS: Final = (
     ("subscriptions", "list subscriptions; skip a transaction, drop one safely"),
     ("preflight", "the gate before a major upgrade or a switchover"),
     ("status", "nodes, subscriptions, open conflicts on one page"),
+    ("completion", "print what makes a shell complete these commands"),
 )
 """Name and help of each command, in the order of `--help`."""
 
@@ -137,6 +138,12 @@ def parse(words: list[str]) -> tuple[Command, argparse.Namespace]:
         )
     run: Command = arguments.run
     return run, arguments
+
+
+def load(parser: argparse.ArgumentParser) -> None:
+    """Have a command of the tree take its own arguments, if it has not yet."""
+    if isinstance(parser, _CommandParser):
+        parser.load()
 
 
 def tree() -> Parser:
