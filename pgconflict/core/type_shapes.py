@@ -177,3 +177,33 @@ def can_be_text_null(type_name: str) -> bool:
     return not name.endswith("[]") and (
         name not in _SHAPES or name in {"json", "jsonb"}
     )
+
+
+_SHOWN: Final = "[\x20-+\\--~]{0,64}"  # printable ASCII but a comma, never cut
+_PLAIN: Final[dict[str, str]] = {
+    "boolean": "[tf]",
+    **dict.fromkeys(("smallint", "integer", "bigint", "oid"), "-?[0-9]{1,20}"),
+    "numeric": r"-?[0-9]{1,40}(?:\.[0-9]{1,20})?",
+    "uuid": _HEX.pattern,
+    **dict.fromkeys(
+        (
+            "date",
+            "time without time zone",
+            "time with time zone",
+            "timestamp without time zone",
+            "timestamp with time zone",
+            "interval",
+            "inet",
+        ),
+        _SHOWN.replace("{0,", "{1,"),
+    ),
+}
+
+
+def plain_pattern(type_name: str) -> str | None:
+    """A pattern of values that stand in a row as they are; None if there is none.
+
+    It fits less than the type's shape, and nothing else.
+    """
+    pattern = _PLAIN.get(_TYPMOD.sub("", type_name))
+    return _SHOWN if pattern is None and shape_of(type_name) is _any else pattern
