@@ -82,7 +82,7 @@ $(VENV)/docs.stamp: pyproject.toml | $(BIN)/python
 	@touch $@
 
 docs: $(VENV)/docs.stamp
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 # SUITE is the environment's, also for test-deb.
 deb: $(VENV)/demo.stamp

@@ -71,6 +71,8 @@ install -m 644 systemd/pgconflict.service "$root/lib/systemd/system/"
 # Only an example: a daemon needs to know the nodes of this place.
 install -m 644 config/pgconflict.example.yml "$root/etc/pgconflict/"
 install -m 644 README.md "$doc/README.md"
+# Where runbook_url of the alerting rules says they are.
+cp -R docs "$doc/docs"
 install -m 644 LICENSE "$doc/copyright"
 install -m 644 config/prometheus-rules.yml "$doc/examples/"
 install -m 644 config/grafana/dashboards/pgconflict.json "$doc/examples/"

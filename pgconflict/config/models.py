@@ -65,7 +65,7 @@ class ConflictLog(_Section):
     """table: rows; log: JSON lines on standard output; all: both."""
 
     retention: Retention = 90 * DAY
-    """How long a conflict is kept, in whole UTC days; 0 (None) keeps for ever."""
+    """How long a conflict is kept, in whole UTC days; 0 keeps for ever."""
 
     row_data: Literal["full", "keys", "none"] = "full"
     """Values of rows that are kept: all, those of keys, none."""

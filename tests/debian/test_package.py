@@ -164,6 +164,14 @@ def test_what_people_read_is_there() -> None:
         assert (ROOT / place).stat().st_size > 0
 
 
+def test_every_alert_has_its_runbook() -> None:
+    rules = (ROOT / "usr/share/doc/pgconflict/examples/prometheus-rules.yml").read_text()
+    named = re.findall(r"runbook_url: file:///(\S+)", rules)
+
+    assert named
+    assert [place for place in named if not (ROOT / place).is_file()] == []
+
+
 def test_an_upgrade_keeps_what_the_administrator_wrote(tmp_path: Path) -> None:
     ours = ROOT / "etc/pgconflict/pgconflict.example.yml"
     ours.write_text(ours.read_text() + "# seen by me\n")
