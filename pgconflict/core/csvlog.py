@@ -58,6 +58,7 @@ class CsvlogFraming:
         """`state` is what `state()` gave at the position where the bytes begin."""
         self.consumed = 0
         self.unrecognised: Counter[str] = Counter()
+        self.codec: str | None = None
         self._max_entry_bytes = max_entry_bytes
         self._skipping = bool(state.get("skipping"))
         self._held: list[bytes] = []  # from a certain beginning, unless skipping
@@ -173,7 +174,7 @@ class CsvlogFraming:
             if entry.end() - begin > self._max_entry_bytes:
                 break
             begin = entry.end()
-            record = _record(entry)
+            record = _record(entry, self.codec)
             if record is not None:
                 records.append(record)
         return begin
@@ -191,18 +192,20 @@ class CsvlogFraming:
                 self.unrecognised["torn" if torn else "invalid_csv"] += 1
                 return
             position = entry.end()
-            record = _record(entry)
+            record = _record(entry, self.codec)
             if record is not None:
                 records.append(record)
 
 
-def _record(entry: re.Match[bytes]) -> LogRecord | None:
+def _record(entry: re.Match[bytes], codec: str | None) -> LogRecord | None:
     """The entry as jsonlog would show it, if a worker wrote it."""
     groups = entry.groups()
     try:
-        texts = [None if each is None else each.decode() for each in groups]
+        texts = [
+            None if each is None else each.decode(codec or "utf-8") for each in groups
+        ]
     except UnicodeDecodeError:
-        texts = [None if each is None else text_of(each) for each in groups]
+        texts = [None if each is None else text_of(each, codec) for each in groups]
     time, pid, session, line, severity, state, *quoted, backend = texts
     message, detail, context = [
         each.replace('""', '"') if each and '"' in each else each for each in quoted

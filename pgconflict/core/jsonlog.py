@@ -24,6 +24,7 @@ class JsonlogFraming:
         """`state` is what `state()` gave at the position where the bytes begin."""
         self.consumed = 0
         self.unrecognised: Counter[str] = Counter()
+        self.codec: str | None = None
         self._max_entry_bytes = max_entry_bytes
         self._skipping = bool(state.get("skipping"))
         self._held: list[bytes] = []  # the beginning of a line whose end is to come
@@ -96,7 +97,7 @@ class JsonlogFraming:
             before = rfind(data, _NEWLINE, begin, hit)
             start = begin if before < 0 else before + 1
             stop = find(data, _NEWLINE, hit, end)
-            if nul or stop - start > self._max_entry_bytes:
+            if nul or self.codec or stop - start > self._max_entry_bytes:
                 self._line(bytes(data[start:stop]), records)
             else:
                 try:
@@ -113,6 +114,9 @@ class JsonlogFraming:
         if len(line) > self._max_entry_bytes:
             self.unrecognised["too_long"] += 1
             return
+        if self.codec and not line.isascii():
+            self._decode_odd(line, records)
+            return
         try:
             records.append(without_nul(_DECODE(line)))
         except (msgspec.DecodeError, UnicodeDecodeError):
@@ -120,7 +124,7 @@ class JsonlogFraming:
 
     def _decode_odd(self, line: bytes, records: list[LogRecord]) -> None:
         """A line in another encoding, or after the zero bytes that a crash leaves."""
-        text = line.strip(b"\0\r").decode("utf-8", "surrogateescape")
+        text = line.strip(b"\0\r").decode(self.codec or "utf-8", "surrogateescape")
         # An invalid byte can only stand within a string: its backslash is doubled.
         text = _INVALID_BYTE.sub(lambda m: f"\\\\x{ord(m[0]) - 0xDC00:02x}", text)
         try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
+from pgconflict.core.encodings import encoded
 from pgconflict.core.translation import FRAME, catalogs, literals
 
 if TYPE_CHECKING:
@@ -50,13 +51,13 @@ _MARKING: Final = frozenset(
 
 @cache
 def stderr_markers(
-    languages: frozenset[str] | None, before: str = ""
+    languages: frozenset[str] | None, before: str = "", codec: str | None = None
 ) -> tuple[bytes, ...]:
     """Bytes of which a worker's stderr entry has at least one.
 
     `languages`: those the server may write besides English; None: all known.
     `before`: what a worker's prefix ends with; a client's ends otherwise as a rule,
-    and most errors in a log are clients'.
+    and most errors in a log are clients'. `codec`: the log's, if not UTF-8.
     """
     words = {"ERROR"}
     if languages != frozenset():
@@ -66,8 +67,9 @@ def stderr_markers(
             if languages is None or language in languages
             for text in messages.get("ERROR", ())
         }
-    errors = {f"{before}{word}:  ".encode() for word in words}
-    return _minimal({*_ENGLISH_MARKERS, *errors, *_translated(languages, _MARKING)})
+    errors = encoded((f"{before}{word}:  " for word in words), codec)
+    translated = _translated(languages, _MARKING, codec)
+    return _minimal({*_ENGLISH_MARKERS, *errors, *translated})
 
 
 @cache
@@ -82,17 +84,20 @@ def worker_markers(language: str) -> set[bytes]:
 
 
 def _translated(
-    languages: frozenset[str] | None, templates: AbstractSet[str]
+    languages: frozenset[str] | None,
+    templates: AbstractSet[str],
+    codec: str | None = None,
 ) -> set[bytes]:
     if languages == frozenset():
         return set()
-    return {
-        _longest(text).encode()
+    words = (
+        _longest(text)
         for language, messages in catalogs().items()
         if languages is None or language in languages
         for english in templates
         for text in messages.get(english, ())
-    }
+    )
+    return set(encoded(words, codec))
 
 
 def _minimal(markers: set[bytes]) -> tuple[bytes, ...]:

@@ -31,6 +31,7 @@ class Recogniser:
         log_line_prefix: str | None = None,
         log_timezone: str | None = None,
         languages: Iterable[str] | None = None,
+        codec: str | None = None,
         undated: bool = False,
         state: dict[str, Any] | None = None,
         max_entry_bytes: int = MAX_ENTRY_BYTES,
@@ -38,9 +39,10 @@ class Recogniser:
         """`log_line_prefix` and `log_timezone` are the server's settings.
 
         `languages` are those that a stderr log may be in besides English (as
-        `de` or `pt_BR`); None means any known one, which is slower. An entry longer
-        than `max_entry_bytes` is skipped and counted. `undated`: entries are given,
-        at the time UNDATED, although log_line_prefix has no time.
+        `de` or `pt_BR`); None means any known one, which is slower. `codec` is that of
+        all workers' databases, if it is not UTF-8. An entry longer than
+        `max_entry_bytes` is skipped and counted. `undated`: entries are given, at the
+        time UNDATED, although log_line_prefix has no time.
 
         Raises:
             ValueError: stderr without `log_line_prefix`.
@@ -55,6 +57,7 @@ class Recogniser:
         self._framing = _framing(
             log_format, prefix, languages, max_entry_bytes, state.get("framing", {})
         )
+        self._framing.codec = codec
         self._recognition = Recognition(
             Source(log_format.value),
             LogClock(log_timezone),
@@ -72,6 +75,16 @@ class Recogniser:
     def unrecognised(self) -> Counter[str]:
         """How many entries could not be read, by reason, since construction."""
         return self._framing.unrecognised + self._recognition.unrecognised
+
+    @property
+    def codec(self) -> str | None:
+        """Of all workers' databases, if it is not UTF-8; may be set at any time."""
+        return self._framing.codec
+
+    @codec.setter
+    def codec(self, codec: str | None) -> None:
+        if codec != self._framing.codec:
+            self._framing.codec = codec
 
     def feed(self, data: bytes | memoryview) -> list[Entry]:
         """The entries completed by these bytes, in order."""

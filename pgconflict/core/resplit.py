@@ -12,6 +12,7 @@ import msgspec
 
 from pgconflict.core.conflict import Conflict, ConflictType, Kind
 from pgconflict.core.detail import careful_detail, is_complete
+from pgconflict.core.encodings import UTF_8
 from pgconflict.core.quick_detail import Detail
 from pgconflict.core.row_text import can_be_key, can_be_row
 
@@ -23,11 +24,13 @@ if TYPE_CHECKING:
 _TYPES = frozenset(ConflictType)
 
 
-def resplit(conflict: Conflict, columns: Sequence[Column]) -> Conflict:
+def resplit(
+    conflict: Conflict, columns: Sequence[Column], codec: str = UTF_8
+) -> Conflict:
     """The conflict with the texts that DETAIL and the table's columns make certain.
 
-    `columns` as for `split_values`: the local table's as they were then. What was
-    certain already stays as it is, and the identity too.
+    `columns` and `codec` as for `split_values`: the local table's as they were then.
+    What was certain already stays as it is, and the identity too.
     """
     if conflict.kind is not Kind.CONFLICT or conflict.conflict_type not in _TYPES:
         return conflict
@@ -36,7 +39,9 @@ def resplit(conflict: Conflict, columns: Sequence[Column]) -> Conflict:
 
     def fits(kind: str, text: str) -> bool:
         is_key = kind in ("key", "identity")
-        return can_be_key(text, columns) if is_key else can_be_row(text, columns)
+        if is_key:
+            return can_be_key(text, columns)
+        return can_be_row(text, columns, codec)
 
     found = careful_detail(
         conflict.detail, conflict.conflict_type, conflict.operation or "", fits

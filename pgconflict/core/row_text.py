@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from pgconflict.core.encodings import UTF_8
 from pgconflict.core.type_shapes import VIRTUAL, Shape, can_be_text_null, shape_of
 
 if TYPE_CHECKING:
@@ -46,22 +47,26 @@ class SplitValues(NamedTuple):
     truncated: frozenset[str]
 
 
-def split_values(text: str | None, columns: Sequence[Column]) -> SplitValues | None:
+def split_values(
+    text: str | None, columns: Sequence[Column], codec: str = UTF_8
+) -> SplitValues | None:
     """The row `(1, a)`, or `(id, v) = (1, a)` where columns are hidden.
 
-    `columns`: all of the table, in their order, without dropped ones.
+    `columns`: all of the table, in their order, without dropped ones. `codec`: the
+    database's, whose bytes the server counts.
 
     >>> split_values("(1, a, b)", [Column("id", "integer"), Column("v", "text")])
     SplitValues(values={'id': '1', 'v': 'a, b'}, truncated=frozenset())
     """
     if not text or not text.startswith("(") or not text.endswith(")"):
         return None
-    found = [(columns, ways) for ways in [_cuts(text[1:-1], columns, cut=True)] if ways]
+    whole = _cuts(text[1:-1], columns, codec)
+    found = [(columns, whole)] if whole else []
     at = text.find(") = (")
     while at >= 0:
         named = _named(text[1:at], columns)
         if named is not None:
-            ways = _cuts(text[at + 5 : -1], named, cut=True)
+            ways = _cuts(text[at + 5 : -1], named, codec)
             if ways:
                 found.append((named, ways))
         at = text.find(") = (", at + 1)
@@ -75,7 +80,7 @@ def split_values(text: str | None, columns: Sequence[Column]) -> SplitValues | N
             continue
         null = piece == "null" and not can_be_text_null(column.type)
         values[column.name] = None if null else piece
-        if _is_cut(piece):
+        if _is_cut(piece, codec):
             truncated.add(column.name)
     return SplitValues(values, frozenset(truncated))
 
@@ -103,7 +108,7 @@ def split_key(
     shown = [Column(name, types.get(name, "")) for name in names]
     if len({column.name for column in shown}) != len(shown):
         return None
-    ways = _cuts(text[begin + 3 : -1], shown, cut=False)
+    ways = _cuts(text[begin + 3 : -1], shown, None)
     if len(ways) != 1:
         return None
     return {
@@ -114,16 +119,16 @@ def split_key(
     }
 
 
-def can_be_row(text: str, columns: Sequence[Column]) -> bool:
+def can_be_row(text: str, columns: Sequence[Column], codec: str = UTF_8) -> bool:
     """Whether the text can be a row of these columns, in however many ways."""
     if not text.startswith("(") or not text.endswith(")"):
         return False
-    if _cuts(text[1:-1], columns, cut=True):
+    if _cuts(text[1:-1], columns, codec):
         return True
     at = text.find(") = (")
     while at >= 0:
         named = _named(text[1:at], columns)
-        if named is not None and _cuts(text[at + 5 : -1], named, cut=True):
+        if named is not None and _cuts(text[at + 5 : -1], named, codec):
             return True
         at = text.find(") = (", at + 1)
     return False
@@ -144,7 +149,7 @@ def can_be_key(text: str, columns: Sequence[Column]) -> bool:
     if any(name.isidentifier() and name not in types for name in names):
         return False
     shown = [Column(name, types.get(name, "")) for name in names]
-    return bool(_cuts(text[begin + 3 : -1], shown, cut=False))
+    return bool(_cuts(text[begin + 3 : -1], shown, None))
 
 
 def _key_columns(text: str) -> tuple[list[str], int]:
@@ -200,8 +205,11 @@ def _named(text: str, columns: Sequence[Column]) -> list[Column] | None:
     return found[0] if len(found) == 1 else None
 
 
-def _cuts(text: str, columns: Sequence[Column], *, cut: bool) -> list[list[str]]:
-    """The ways to cut the text into one value a column: none, one, or two of more."""
+def _cuts(text: str, columns: Sequence[Column], codec: str | None) -> list[list[str]]:
+    """The ways to cut the text into one value a column: none, one, or two of more.
+
+    `codec`: in which values are cut after 64 bytes; None: they are not.
+    """
     pieces = text.split(", ")
     spare = len(pieces) - len(columns)  # commas that are within values
     if not columns or spare < 0 or len(columns) * (spare + 1) > _WORK:
@@ -213,7 +221,7 @@ def _cuts(text: str, columns: Sequence[Column], *, cut: bool) -> list[list[str]]
     for position in range(len(columns) - 1, -1, -1):
         fits = shape_of(columns[position].type)
         ways, ends = _column_ways(
-            pieces, range(position, position + spare + 1), ways, fits, cut=cut
+            pieces, range(position, position + spare + 1), ways, fits, codec
         )
         table.append(ends)
     if ways[0] == 0:
@@ -226,16 +234,20 @@ def _cuts(text: str, columns: Sequence[Column], *, cut: bool) -> list[list[str]]
 
 
 def _column_ways(
-    pieces: list[str], starts: range, after: list[int], shape: Shape, *, cut: bool
+    pieces: list[str],
+    starts: range,
+    after: list[int],
+    shape: Shape,
+    codec: str | None,
 ) -> tuple[list[int], list[int]]:
     """How many ways (two stand for more) begin with a column at each start."""
     ways, ends = [0] * len(after), [0] * len(after)
     for start in starts:
         for end in range(start + 1, starts.stop + 1):
             value = ", ".join(pieces[start:end])
-            if cut and len(value) > _SHOWN_BYTES + len(_CUT):
+            if codec and len(value) > _SHOWN_BYTES + len(_CUT):
                 break
-            if after[end] and _fits(value, shape, cut=cut):
+            if after[end] and _fits(value, shape, codec):
                 ends[start] = ends[start] or end
                 ways[start] = min(2, ways[start] + after[end])
                 if ways[start] > 1:
@@ -243,12 +255,18 @@ def _column_ways(
     return ways, ends
 
 
-def _fits(value: str, shape: Shape, *, cut: bool) -> bool:
-    if cut and len(value.encode()) > _SHOWN_BYTES and not value.endswith(_CUT):
+def _fits(value: str, shape: Shape, codec: str | None) -> bool:
+    if codec is None:
+        return value == "null" or shape(value, False)
+    if _length(value, codec) > _SHOWN_BYTES and not value.endswith(_CUT):
         return False
-    return value == "null" or shape(value, cut and _is_cut(value))
+    return value == "null" or shape(value, _is_cut(value, codec))
 
 
-def _is_cut(value: str) -> bool:
+def _is_cut(value: str, codec: str) -> bool:
     """Whether the value is cut, or may be: 61 bytes stay before a character of 4."""
-    return value.endswith(_CUT) and len(value.encode()) >= _SHOWN_BYTES
+    return value.endswith(_CUT) and _length(value, codec) >= _SHOWN_BYTES
+
+
+def _length(value: str, codec: str) -> int:
+    return len(value.encode(codec, "replace"))

@@ -55,6 +55,8 @@ class Framing(Protocol):
 
     consumed: int
     unrecognised: Counter[str]
+    codec: str | None
+    """That all workers write in, if it is not UTF-8."""
 
     def feed(self, data: bytes | memoryview) -> list[LogRecord]:
         """Entries completed by these bytes, in order."""
@@ -73,16 +75,18 @@ class Framing(Protocol):
         ...
 
 
-def text_of(raw: bytes) -> str:
+def text_of(raw: bytes, codec: str | None = None) -> str:
     r"""The bytes as text that every database can store.
 
-    The server writes each database's own encoding: bytes that are not UTF-8 become
-    `\xNN`, so that different bytes stay different; NUL becomes U+FFFD.
+    The server writes each database's own encoding: bytes that are not of the codec
+    (UTF-8) become `\xNN`, so that different bytes stay different; NUL becomes U+FFFD.
 
     >>> text_of(b"caf\xe9")
     'caf\\xe9'
+    >>> text_of(b"caf\xe9", "iso8859-1")
+    'café'
     """
-    text = str(raw, "utf-8", "backslashreplace")
+    text = str(raw, codec or "utf-8", "backslashreplace")
     return text.replace("\0", "\ufffd") if "\0" in text else text
 
 

@@ -47,8 +47,20 @@ class StderrFraming:
         self._held: list[bytes] = []  # from an entry's first line on
         self._held_bytes = 0
         self._tail = b""  # of what is held, after the last line break
-        named = "backend" in prefix.names
-        self._markers = (MARKER,) if named else stderr_markers(languages, prefix.ending)
+        self._languages = languages
+        self.codec = None
+
+    @property
+    def codec(self) -> str | None:
+        """That all workers write in, if it is not UTF-8."""
+        return self._codec
+
+    @codec.setter
+    def codec(self, codec: str | None) -> None:
+        self._codec = codec
+        self._markers: tuple[bytes, ...] = (MARKER,)
+        if "backend" not in self._prefix.names:
+            self._markers = stderr_markers(self._languages, self._prefix.ending, codec)
 
     def feed(self, data: bytes | memoryview) -> list[LogRecord]:
         """Entries that these bytes show to be complete, in order."""
@@ -147,7 +159,7 @@ class StderrFraming:
         whole = held.rfind(b"\n") + 1
         last = self._last_entry(held[:whole])
         match = self._prefix.pattern.match(held, last)
-        label = line_label(held, match.end()) if match else None
+        label = line_label(held, match.end(), self._codec) if match else None
         if label is None:
             return whole
         names = {
@@ -205,7 +217,7 @@ class StderrFraming:
     def _label_at(self, data: bytes | memoryview, start: int) -> str | None:
         """The label of the line that begins here, if it is a worker's."""
         match = self._prefix.pattern.match(data, start)
-        label = line_label(data, match.end()) if match else None
+        label = line_label(data, match.end(), self._codec) if match else None
         return label[0] if label else None
 
     def _region(self, data: bytes | memoryview, records: list[LogRecord]) -> None:
@@ -236,7 +248,7 @@ class StderrFraming:
         ):
             start = _line_start(data, begin, start - 1)
         match = self._prefix.pattern.match(data, start)
-        label = line_label(data, match.end()) if match else None
+        label = line_label(data, match.end(), self._codec) if match else None
         if match is None or label is None or label[0] in _LATER:
             return text_end(data, hit) + 1
         prefix = bytes(data[start : match.end()])
@@ -260,7 +272,7 @@ class StderrFraming:
     ) -> tuple[str, int] | None:
         """The label of a line that goes on an entry whose first prefix is known."""
         if data[at : at + len(prefix)] == prefix:  # as a rule it is the same
-            found = line_label(data, at + len(prefix))
+            found = line_label(data, at + len(prefix), self._codec)
         else:
             later = self._prefix.pattern.match(data, at) if at < len(data) else None
             first = self._prefix.pattern.match(prefix)
@@ -268,7 +280,7 @@ class StderrFraming:
                 return None
             if self._process(later) != self._process(first):
                 return None
-            found = line_label(data, later.end())
+            found = line_label(data, later.end(), self._codec)
         return found if found is not None and found[0] in _LATER else None
 
     def _process(self, match: re.Match[bytes]) -> bytes:
@@ -294,7 +306,7 @@ class StderrFraming:
         said = {name: text.decode() for name, text in match.groupdict(b"").items()}
         context, detail = parts.get("CONTEXT"), parts.get("DETAIL")
         self._has_context |= context is not None
-        message = unfold(parts[severity])
+        message = unfold(parts[severity], self._codec)
         sqlstate = said.get("sqlstate")
         if "LOCATION" in parts and (verbose := _SQLSTATE.match(parts[severity])):
             sqlstate = verbose[1].decode()
@@ -307,8 +319,8 @@ class StderrFraming:
             line_num=int(said.get("line", 0)),
             error_severity=severity,
             message=message,
-            detail=None if detail is None else unfold(detail),
-            context=None if context is None else unfold(context),
+            detail=None if detail is None else unfold(detail, self._codec),
+            context=None if context is None else unfold(context, self._codec),
             state_code=None if sqlstate == SUCCESS else sqlstate,
             backend_type=said.get("backend"),
             process_start=said.get("start"),

@@ -128,12 +128,14 @@ class Following:
     def _begin_recognising(self, state: dict[str, Any]) -> None:
         settings = self._reader.settings
         self._read_with = self._lines()
+        self._resolver.codec = settings.codec
         self._unrecognised.clear()
         self._recogniser = Recogniser(
             self._reader.log_format,
             log_line_prefix=settings.line_prefix,
             log_timezone=settings.timezone,
             languages=settings.languages,
+            codec=settings.codec,
             state=state,
             max_entry_bytes=self._max_entry_bytes,
         )
@@ -245,7 +247,9 @@ class Following:
         self._refreshed_at = time.monotonic()
         node = self._job.node
         row = await self._session.row("log_settings")
-        await self._reader.refresh(LogSettings.from_row(node, row), self._offset)
+        settings = LogSettings.from_row(node, row)
+        await self._reader.refresh(settings, self._offset)
+        self._recogniser.codec = self._resolver.codec = settings.codec
         unread = await self._reader.unread_bytes()
         self._metrics.log_unread_bytes.labels(node).set(unread)
         self._count_unrecognised()

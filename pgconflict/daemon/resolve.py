@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Final
 
 from pgconflict.conflict_log.entry import Recorded, Resolution
 from pgconflict.core.conflict import LocalConflict
+from pgconflict.core.encodings import UTF_8
+from pgconflict.core.plain_rows import PlainRows
 from pgconflict.core.resplit import resplit
 from pgconflict.core.row_text import split_key, split_values
-from pgconflict.core.type_shapes import VIRTUAL, can_be_text_null, shape_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,9 +28,6 @@ _CUT_OFF: Final = timedelta(milliseconds=1)
 _LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 
 _TABLES_KEPT: Final = 10_000
-
-_SHOWN_BYTES: Final = 64
-"""A longer value of a row is cut, and marked."""
 
 
 def resolve(
@@ -80,6 +78,8 @@ class Resolver:
     """Resolutions of one node's entries, batch by batch."""
 
     def __init__(self, catalog: Catalog) -> None:
+        self.codec: str | None = None
+        """In which the entries were read, if not in UTF-8."""
         self._catalog = catalog
         # A table stays the same object while the catalog says the same about it.
         self._rows: dict[TableKey, TableRows] = {}
@@ -99,8 +99,8 @@ class Resolver:
         for key, table in tables.items():
             if table is None:
                 self._rows.pop(key, None)
-            elif key not in self._rows or self._rows[key].table is not table:
-                self._rows[key] = TableRows(table)
+            elif key not in self._rows or self._rows[key].is_not(table, self.codec):
+                self._rows[key] = TableRows(table, self.codec)
         return [
             self._recorded(conflict, None if key is None else self._rows.get(key))
             for conflict, key in zip(conflicts, keys, strict=True)
@@ -130,16 +130,21 @@ class TableRows:
     A row with as many pieces as the table has columns can be cut in one way only.
     """
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, codec: str | None = None) -> None:
+        """`codec`: in which the entries were read, if not in UTF-8."""
         self.table = table
+        self._read_in = codec
+        self._codec = table.codec or UTF_8
+        self._readable = table.codec == (codec or UTF_8)
         self._names = [column.name for column in table.columns]
-        self._shapes = [shape_of(column.type) for column in table.columns]
-        self._never_text = [not can_be_text_null(c.type) for c in table.columns]
-        self._virtual = any(column.type == VIRTUAL for column in table.columns)
-        self._places = {name: place for place, name in enumerate(self._names)}
+        self._plain = PlainRows(table.columns)
         made, since = table.made, table.since
         self._made = made - _CUT_OFF if made else _LONG_AGO
         self._since = since - _CUT_OFF if since else _LONG_AGO
+
+    def is_not(self, table: Table, codec: str | None) -> bool:
+        """Whether this is of another table, or of entries read in another way."""
+        return self.table is not table or self._read_in != codec
 
     def made_after(self, at: datetime) -> bool:
         """Whether the table was surely made after that moment."""
@@ -155,15 +160,12 @@ class TableRows:
 
     def row(self, text: str, cut: set[str]) -> Values | None:
         """Return the columns of a row as DETAIL shows it; `cut` gets those cut."""
-        plain = text.isascii() and "..." not in text and ") = (" not in text
-        if plain and not self._virtual:
-            pieces = text[1:-1].split(", ")
-            if len(pieces) == len(self._names) and self._fit(text, pieces):
-                values: Values = dict(zip(self._names, pieces, strict=True))
-                if "null" in pieces:
-                    self._put_nulls(values)
-                return values
-        split = split_values(text, self.table.columns)
+        if self._is_unclear(text):
+            return None
+        plain = self._plain.row(text)
+        if plain is not None:
+            return plain
+        split = split_values(text, self.table.columns, self._codec)
         if split is None:
             return None
         cut |= split.truncated
@@ -171,30 +173,18 @@ class TableRows:
 
     def key(self, text: str) -> Values | None:
         """Return the columns of a key as DETAIL shows it; its values are never cut."""
-        name, _, value = text[1:-1].partition(")=(")
-        place = self._places.get(name)
-        # Of one column, which needed no quotes and is no expression.
-        if place is not None and name.isidentifier() and _in_parentheses(text):
-            if value == "null" and self._never_text[place]:
-                return {name: None}
-            if value == "null" or self._shapes[place](value, False):
-                return {name: value}
+        if self._is_unclear(text):
+            return None
+        plain = self._plain.key(text)
+        if plain is not None:
+            return plain
         return split_key(text, self.table.columns)
 
-    def _fit(self, text: str, pieces: list[str]) -> bool:
-        if not _in_parentheses(text):
+    def _is_unclear(self, text: str) -> bool:
+        """Whether some of it may be what the bytes of another encoding look like."""
+        if self._readable:
             return False
-        if len(text) > _SHOWN_BYTES and max(map(len, pieces)) > _SHOWN_BYTES:
-            return False
-        for shape, piece in zip(self._shapes, pieces, strict=True):
-            if not shape(piece, False) and piece != "null":
-                return False
-        return True
-
-    def _put_nulls(self, values: Values) -> None:
-        for name, never_text in zip(self._names, self._never_text, strict=True):
-            if never_text and values[name] == "null":
-                values[name] = None
+        return "\\x" in text or not (self.table.codec is None or text.isascii())
 
     def leave_out_unsent(self, values: Values) -> None:
         """Take out what the server shows as null although it may have got nothing."""
@@ -204,14 +194,16 @@ class TableRows:
 
     def resplit(self, conflict: Conflict) -> Conflict:
         """The conflict with the rows that DETAIL and these columns make certain."""
-        at = conflict.log_time
-        if conflict.detail is None or self.made_after(at) or self.changed_after(at):
-            return conflict
         if conflict.replica_identity_text is not None and (
             conflict.remote_tuple_text is not None or conflict.operation == "DELETE"
         ):
             return conflict  # as nearly all are
-        return resplit(conflict, self.table.columns)
+        at = conflict.log_time
+        if conflict.detail is None or self.made_after(at) or self.changed_after(at):
+            return conflict
+        if self._is_unclear(conflict.detail):
+            return conflict
+        return resplit(conflict, self.table.columns, self._codec)
 
     def local(self, local: LocalConflict, cut: set[str]) -> LocalConflict:
         """Return one local row with its columns."""
@@ -232,7 +224,3 @@ class TableRows:
             key_text=local.key_text,
             tuple_text=local.tuple_text,
         )
-
-
-def _in_parentheses(text: str) -> bool:
-    return text[:1] == "(" and text[-1:] == ")"

@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from pgconflict.core.encodings import UTF_8, codec_of
 from pgconflict.core.row_text import Column
 from pgconflict.core.type_shapes import VIRTUAL
 from pgconflict.errors import NodeNotReadyError, PrivilegeMissingError
@@ -65,6 +66,8 @@ class Table:
     ones, and those that TOAST may store apart."""
     since: datetime | None
     """When its columns last changed, where the server knows."""
+    codec: str | None = UTF_8
+    """Of the database; None where bytes have no one meaning."""
     made: datetime | None
     """When its oldest column was made, where the server knows."""
 
@@ -178,6 +181,7 @@ class Catalog:
                 may_be_unsent=may_be_unsent,
                 since=row["since"],
                 made=row["made"],
+                codec=codec_of(row["encoding"]),
             )
             answers.setdefault(row["question"], []).append(table)
         if len(self._tables) > _TABLES_KEPT:

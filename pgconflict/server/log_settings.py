@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from pgconflict.core.encodings import only_codec
 from pgconflict.errors import NodeNotReadyError, PrivilegeMissingError
 
 if TYPE_CHECKING:
@@ -74,6 +75,8 @@ class LogSettings:
     error_verbosity: str
     languages: frozenset[str]
     """Besides English, that messages may be in, as `de` or `pt_BR`."""
+    codec: str | None
+    """Of all databases with a subscription, if it is one and not UTF-8."""
     cluster_name: str
 
     @classmethod
@@ -107,6 +110,7 @@ class LogSettings:
             timezone=row["log_timezone"],
             error_verbosity=row["log_error_verbosity"],
             languages=_languages([row["lc_messages"] or "", *row["more_lc_messages"]]),
+            codec=only_codec(row["worker_encodings"]),
             cluster_name=row["cluster_name"] or "",
         )
 

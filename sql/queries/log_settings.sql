@@ -20,6 +20,11 @@ select (select system_identifier from pg_catalog.pg_control_system())
           from pg_catalog.pg_db_role_setting d
           cross join unnest(d.setconfig) as c(setting)
          where c.setting like 'lc_messages=%') as more_lc_messages,
+       (select coalesce(array_agg(distinct pg_catalog.pg_encoding_to_char(d.encoding)
+                                  ::text), '{}')
+          from pg_catalog.pg_database d
+         where exists (select from pg_catalog.pg_subscription s
+                        where s.subdbid = d.oid)) as worker_encodings,
        max(setting) filter (where name = 'cluster_name') as cluster_name
   from pg_catalog.pg_settings
  where name in ('server_version', 'logging_collector', 'log_destination',

@@ -3,11 +3,12 @@
 -- returns: the relation, its columns in order with their types (a domain's base type),
 --          whether they are generated and whether an update may leave them out, since
 --          when its columns are what they are, and since when the oldest of them is
---          there; the times are null where the server does not know them
+--          there, and the database's encoding; the times are null where the server
+--          does not know them
 -- one row per relation found; privilege: none
 select w.question, c.oid as relid, n.nspname::text as schemaname,
        c.relname::text as relname, a.names, a.types, a.generated, a.toastable, a.since,
-       a.made
+       a.made, pg_catalog.getdatabaseencoding()::text as encoding
   from unnest($1::int4[], $2::text[], $3::text[], $4::oid[])
            as w(question, nspname, relname, subid)
   join pg_catalog.pg_class c on c.relname = w.relname::name

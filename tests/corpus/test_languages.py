@@ -81,6 +81,33 @@ def test_a_translated_log_says_what_an_english_one_says(name: str) -> None:
     assert without(name) == without(english)
 
 
+@pytest.mark.parametrize("log_format", sorted(LogFormat))
+@pytest.mark.parametrize(
+    ("name", "codec"),
+    [
+        ("15-fr_FR", "iso8859-1"),
+        ("19-de_DE", "cp1252"),
+        ("19-pl_PL", "iso8859-2"),
+        ("15-ja_JP", "euc_jp"),
+        ("19-ru_RU", "koi8-r"),
+    ],
+)
+def test_a_log_in_another_encoding_says_the_same(
+    name: str, codec: str, log_format: str
+) -> None:
+    text = log(name, log_format).decode()
+    prefix = "%m [%p] %q%u@%d "
+    expected = Recogniser(log_format, log_line_prefix=prefix)
+    reader = Recogniser(log_format, log_line_prefix=prefix, codec=codec)
+
+    found = reader.feed(text.encode(codec, "replace"))
+
+    lost = text.encode(codec, "replace").decode(codec)
+    assert found == expected.feed(lost.encode())
+    assert any(isinstance(entry, Conflict) for entry in found)
+    assert not reader.unrecognised
+
+
 @pytest.mark.parametrize("name", LOGS)
 def test_everything_that_the_server_shows_is_read(name: str) -> None:
     found = read(name, "stderr")

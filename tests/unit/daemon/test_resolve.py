@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -182,3 +183,24 @@ def test_values_that_look_like_words_of_the_log_are_told_by_the_columns() -> Non
     assert found.replica_identity_text == "(id)=(1)"
     assert found.identity == logged.identity
     assert later is logged
+
+
+def test_values_are_counted_in_the_bytes_of_their_database() -> None:
+    """40 letters are 40 bytes of LATIN1, which the server does not cut."""
+    text = f"(1, {'é' * 40}, t)"
+    latin = replace(table().table, codec="iso8859-1")
+
+    assert TableRows(latin, "iso8859-1").row(text, set()) == {
+        "id": "1",
+        "v": "é" * 40,
+        "b": "t",
+    }
+    assert table().row(text, set()) is None
+
+
+def test_bytes_that_could_not_be_read_are_not_cut() -> None:
+    latin = replace(table().table, codec="iso8859-1")
+
+    assert TableRows(latin).row("(1, caf\\xe9, t)", set()) is None
+    assert TableRows(latin).key("(v)=(caf\\xe9)") is None
+    assert TableRows(latin).key("(v)=(cafe)") == {"v": "cafe"}

@@ -40,6 +40,7 @@ def settings(folder: Path, *formats: str, **more: Any) -> LogSettings:
         "timezone": "UTC",
         "error_verbosity": "default",
         "languages": frozenset(),
+        "codec": None,
         "cluster_name": "",
     }
     return LogSettings(**(plain | more))

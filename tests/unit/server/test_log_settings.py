@@ -23,6 +23,7 @@ ROW: dict[str, Any] = {
     "log_error_verbosity": "default",
     "lc_messages": "de_DE.UTF-8",
     "more_lc_messages": ["C", "pt_BR"],
+    "worker_encodings": [],
     "cluster_name": "",
 }
 
@@ -87,3 +88,10 @@ def test_names_of_files(
     names = FileNames.of(pattern, log_format)
 
     assert [name for name in mine + others if names.match(name)] == mine
+
+
+def test_the_encoding_is_known_where_all_workers_write_one() -> None:
+    assert settings(worker_encodings=["LATIN1"]).codec == "iso8859-1"
+    assert settings(worker_encodings=["UTF8"]).codec is None
+    assert settings(worker_encodings=["LATIN1", "UTF8"]).codec is None
+    assert settings(worker_encodings=["SQL_ASCII"]).codec is None
