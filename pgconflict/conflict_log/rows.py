@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import datetime
-from operator import itemgetter
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -15,6 +15,8 @@ from pgconflict.core.conflict import LocalConflict, Status
 from pgconflict.core.lsn import format_lsn
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pgconflict.conflict_log.entry import Node, Recorded
 
 # The fields of Conflict in their order, then what else a row has: a row is then put
@@ -62,11 +64,14 @@ COLUMNS = (
 )
 Row = tuple[object, ...]
 
-_COUNTED = itemgetter(
-    *map(
-        COLUMNS.index,
-        ("kind", "conflict_type", "severity", "subid", "subname", "remote_origin"),
-    )
+_counted = attrgetter(
+    "conflict.kind",
+    "conflict.conflict_type",
+    "conflict.severity",
+    "conflict.subid",
+    "resolution.subname",
+    "conflict.subname",
+    "conflict.remote_origin",
 )
 
 LSN = COLUMNS.index("remote_commit_lsn")
@@ -74,7 +79,8 @@ IDENTITY = COLUMNS.index("identity")
 LOCALS = COLUMNS.index("local_conflicts")
 OBJECTS = (COLUMNS.index("replica_identity"), COLUMNS.index("remote_tuple"))
 
-_encode = msgspec.json.Encoder().encode
+json_of = msgspec.json.Encoder().encode
+"""The JSON of a value, as UTF-8."""
 
 
 def _time(iso: str | None) -> datetime | None:
@@ -82,7 +88,7 @@ def _time(iso: str | None) -> datetime | None:
 
 
 def _local(local: LocalConflict) -> str:
-    return _encode(local).decode()
+    return json_of(local).decode()
 
 
 def row_of(node: Node, recorded: Recorded) -> Row:
@@ -110,18 +116,18 @@ def row_of(node: Node, recorded: Recorded) -> Row:
         names.database,
         names.relid,
         _time(names.remote_commit_ts),
-        None if identity is None else _encode(identity).decode(),
-        None if remote is None else _encode(remote).decode(),
+        None if identity is None else json_of(identity).decode(),
+        None if remote is None else json_of(remote).decode(),
         names.truncated_columns,
     )
 
 
-def tally_of(rows: list[Row]) -> Tally:
-    """What these rows add when each of them is new."""
+def tally_of(entries: Sequence[Recorded]) -> Tally:
+    """What these entries add when each of them is new."""
     tally = Tally()
-    for key, number in Counter(map(_COUNTED, rows)).items():
-        kind, type_, severity, subid, subname, origin = key
-        tally.labels[subname or "", kind, type_ or ""] += number
+    for key, number in Counter(map(_counted, entries)).items():
+        kind, type_, severity, subid, subname, said, origin = key
+        tally.labels[subname or said or "", kind, type_ or ""] += number
         if subid is not None:
             failed = severity == "ERROR" and origin is not None
             tally.count(subid, kind, type_ or "", number, failed=failed)
@@ -130,7 +136,7 @@ def tally_of(rows: list[Row]) -> Tally:
 
 def json_rows(rows: list[Row]) -> str:
     """Rows as a JSON array of objects for jsonb_to_recordset()."""
-    return _encode(
+    return json_of(
         [dict(zip(COLUMNS, row, strict=True)) | _as_text(row) for row in rows]
     ).decode()
 

@@ -214,7 +214,7 @@ class ConflictLogWriter:
         """
         async with self._lock, translated():
             entries = [self._policy.applied(entry) for entry in entries]
-            rows = [table.row_of(self._node, entry) for entry in entries]
+            rows = self._rows(entries)
             days = {entry.conflict.log_time.astimezone(UTC).date() for entry in entries}
             await self._make_partitions(days)
             ranges = ranges_of(entries)
@@ -263,7 +263,6 @@ class ConflictLogWriter:
                 given = []
         plan = await self._stories.plan(batch, given)
         entries = plan.entries
-        rows = [table.row_of(self._node, entry) for entry in entries]
         days = {entry.conflict.log_time.astimezone(UTC).date() for entry in entries}
         too_old = await self._make_partitions(days)
         ranges = ranges_of(entries)
@@ -275,21 +274,24 @@ class ConflictLogWriter:
         )
         day = min(days) if surely_new else None
         stored = Tally()
-        if day is not None and quiet and not widened and len(rows) <= FEW:
-            stored = await self._write_few(batch, day, rows)
+        if day is not None and quiet and not widened and len(entries) <= FEW:
+            stored = await self._write_few(batch, day, self._rows(entries))
             self._recorded += stored.counters
-            if stored.labels.total() == len(rows):
+            if stored.labels.total() == len(entries):
                 self._stories.stored(plan)
                 return _counted(stored, stored)
         conflicts, attempts = Tally(), Tally()
         async with self._connection.transaction():
             days |= await self._stories.tell_before(plan)
-            if rows and not (day is not None and quiet and await self._copy(day, rows)):
+            copied = day is not None and quiet and await self._copy(day, entries)
+            if copied:
+                conflicts = attempts = table.tally_of(entries)
+            elif entries:
                 # Without its LSN a transaction may have rows on any day.
                 bounds = FOREVER if plan.streamed else window(days | elsewhere)
-                conflicts, attempts = await self._stage.store(rows, bounds)
-            elif rows:
-                conflicts = attempts = table.tally_of(rows)
+                conflicts, attempts = await self._stage.store(
+                    self._rows(entries), bounds
+                )
             await self._note(attempts)
             await self._widen(widened)
             await self._stories.tell_after(batch, plan)
@@ -304,6 +306,9 @@ class ConflictLogWriter:
         if conflicts is not attempts:
             conflicts.add(stored)
         return _counted(conflicts, attempts)
+
+    def _rows(self, entries: Sequence[Recorded]) -> list[table.Row]:
+        return [table.row_of(self._node, entry) for entry in entries]
 
     async def _note(self, attempts: Tally) -> None:
         if attempts.counters:
@@ -360,7 +365,7 @@ class ConflictLogWriter:
         )
         return Tally.of(stored)
 
-    async def _copy(self, day: date, rows: list[table.Row]) -> bool:
+    async def _copy(self, day: date, entries: Sequence[Recorded]) -> bool:
         """COPY straight into the day; False, and nothing stored, on a duplicate."""
         try:
             async with self._connection.transaction():
@@ -368,7 +373,7 @@ class ConflictLogWriter:
                     _partition(day),
                     schema_name="pgconflict",
                     columns=COPY_COLUMNS,
-                    source=encoded(rows),
+                    source=encoded(self._node, entries),
                     format="binary",
                 )
         except asyncpg.UniqueViolationError:

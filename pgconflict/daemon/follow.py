@@ -46,6 +46,30 @@ PAUSE_S: Final = 0.02
 
 IDLE_S: Final = 1.0
 
+GATHER_BYTES: Final = 1 << 20
+"""So much of the log is made use of while the conflict log stores what came before.
+What is read at once is less: it stays in the processor's cache."""
+
+
+class _Gathered:
+    """What was read and is not being stored yet."""
+
+    def __init__(self) -> None:
+        self.entries: list[Recorded] = []
+        self.finish_lsns: list[FinishLsn] = []
+        self.events: list[StoryEvent] = []
+        self.position: LogPosition | None = None
+        self.bytes = 0
+
+    def batch(self) -> Batch:
+        """Return it as what is stored at once."""
+        return Batch(
+            entries=self.entries,
+            finish_lsns=self.finish_lsns,
+            events=self.events,
+            position=self.position,
+        )
+
 
 class _Lines(NamedTuple):
     """What lines look like."""
@@ -80,6 +104,7 @@ class Following:
         self._read_with: _Lines
         self._unrecognised: Counter[str] = Counter()
         self._stored_offset = -1
+        self._gathered: _Gathered | None = None
         self._writing: asyncio.Task[None] | None = None
         self._last_logged: datetime | None = None
         self._overlap: Overlap | None = None
@@ -112,13 +137,22 @@ class Following:
                 self._metrics.log_read_bytes.labels(self._job.node).inc(len(event.data))
                 self._data_at = time.monotonic()
                 self._flushed = False
-                await self._record(self._recogniser.feed(event.data))
+                await self._use(event.data)
+                # Reading a local file never waits: let all others get on.
+                await asyncio.sleep(0)
             elif event is not None:
                 await self._next_file()
             else:
                 await self._quiet()
             if time.monotonic() - self._refreshed_at >= REFRESH_S:
                 await self._refresh()
+
+    async def _use(self, data: bytes) -> None:
+        before = self._recogniser.consumed
+        entries = self._recogniser.feed(data)
+        if self._gathered is not None:
+            self._gathered.bytes += self._recogniser.consumed - before
+        await self._record(entries)
 
     @property
     def _offset(self) -> int:
@@ -196,15 +230,12 @@ class Following:
             recorded = await self._resolver.recorded(conflicts) if conflicts else []
             if self._overlap is not None and recorded:
                 recorded = await self._fresh(self._overlap, recorded)
-            batch = Batch(
-                entries=recorded,
-                finish_lsns=finish_lsns,
-                events=events,
-                position=self._position(),
-            )
-            await self._written()
-            # The next bytes are read while the conflict log stores these.
-            self._writing = asyncio.create_task(self._write(batch))
+            gathered = self._gathered = self._gathered or _Gathered()
+            gathered.entries += recorded
+            gathered.finish_lsns += finish_lsns
+            gathered.events += events
+            gathered.position = self._position() or gathered.position
+        await self._store_gathered()
 
     async def _fresh(
         self, overlap: Overlap, recorded: list[Recorded]
@@ -215,11 +246,29 @@ class Following:
         await self._written()
         return await overlap.fresh(recorded)
 
-    async def _written(self) -> None:
-        """Wait until the last batch is stored."""
-        writing, self._writing = self._writing, None
+    async def _store_gathered(self) -> None:
+        """Begin to store what was gathered, when the last batch is stored.
+
+        The next bytes are read meanwhile, up to a limit.
+        """
+        gathered, writing = self._gathered, self._writing
         if writing is not None:
+            room = gathered is None or gathered.bytes < GATHER_BYTES
+            if room and not writing.done():
+                return
+            self._writing = None
             await writing
+        if gathered is not None:
+            self._gathered = None
+            self._writing = asyncio.create_task(self._write(gathered.batch()))
+
+    async def _written(self) -> None:
+        """Wait until all that was read is stored."""
+        while self._writing is not None or self._gathered is not None:
+            writing, self._writing = self._writing, None
+            if writing is not None:
+                await writing
+            await self._store_gathered()
 
     async def _write(self, batch: Batch) -> None:
         try:

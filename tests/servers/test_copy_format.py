@@ -108,8 +108,8 @@ async def stored(server: ConflictLogServer, how: str) -> list[tuple[Any, ...]]:
 
 
 async def copy(connection: Any, how: str) -> None:
-    rows = [row_of(NODE, each) for each in entries()]
     if how == "asyncpg":
+        rows = [row_of(NODE, each) for each in entries()]
         await connection.copy_records_to_table(
             DAY, schema_name="pgconflict", columns=COLUMNS, records=rows
         )
@@ -118,7 +118,7 @@ async def copy(connection: Any, how: str) -> None:
             DAY,
             schema_name="pgconflict",
             columns=COPY_COLUMNS,
-            source=encoded(rows),
+            source=encoded(NODE, entries()),
             format="binary",
         )
 
