@@ -10,7 +10,7 @@ when it can't be explained by what came in between.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
@@ -35,6 +35,9 @@ class Reading:
     recorded: int
     stats_reset: datetime | None
     caught_up: bool
+    statistics_began: datetime | None = None
+    """When the server's statistics began as a whole: a crash is the end of all of them,
+    also where this counter is no lower afterwards."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +51,33 @@ class Epoch:
     recorded: int
     unaccounted: int
     stats_reset: datetime | None
+    statistics_began: datetime | None = None
     ended_at: datetime | None = None
     ended_by: Ended | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What an epoch's unaccounted entries changed by, between two comparisons."""
+
+    epoch_began_at: datetime
+    after: datetime
+    found_at: datetime
+    change: int
+
+
+def difference(before: Epoch | None, now: Epoch | None) -> Difference | None:
+    """What came up between two comparisons of one epoch; None if nothing did."""
+    if before is None or now is None or before.began_at != now.began_at:
+        return None
+    if now.unaccounted == before.unaccounted:
+        return None
+    return Difference(
+        now.began_at,
+        before.checked_at,
+        now.checked_at,
+        now.unaccounted - before.unaccounted,
+    )
 
 
 @dataclass(slots=True)
@@ -92,6 +120,8 @@ class Account:
             return "restart"
         if epoch.stats_reset is not None and now.stats_reset is None:
             return "restart"
+        if None not in (began := {epoch.statistics_began, now.statistics_began}):
+            return "restart" if len(began) > 1 else None
         return None
 
     def _last_server(self, epoch: Epoch) -> int:
@@ -124,6 +154,7 @@ class Account:
                 recorded=now.recorded,
                 unaccounted=0,
                 stats_reset=now.stats_reset,
+                statistics_began=now.statistics_began,
             )
         base = self.epoch.base
         missing = max(0, earlier.server - base - now.recorded)
@@ -136,18 +167,9 @@ class Account:
             recorded=now.recorded,
             unaccounted=missing - surplus,
             stats_reset=now.stats_reset,
+            statistics_began=now.statistics_began,
         )
 
     @staticmethod
     def _end(epoch: Epoch, ended: Ended) -> Epoch:
-        return Epoch(
-            began_at=epoch.began_at,
-            checked_at=epoch.checked_at,
-            base=epoch.base,
-            server=epoch.server,
-            recorded=epoch.recorded,
-            unaccounted=epoch.unaccounted,
-            stats_reset=epoch.stats_reset,
-            ended_at=epoch.checked_at,
-            ended_by=ended,
-        )
+        return replace(epoch, ended_at=epoch.checked_at, ended_by=ended)

@@ -7,6 +7,8 @@ database's tables can only be looked at from inside it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from pgconflict.core.capability import capability
@@ -96,6 +98,12 @@ class CoverageJob:
         self.latest: Coverage | None = None
         """What the last look found; None before the first."""
 
+        self._wanted = asyncio.Event()
+
+    def look_soon(self) -> None:
+        """Look before the next round: somebody misses conflicts and wonders why."""
+        self._wanted.set()
+
     async def run(self) -> None:
         """Look at the node again and again, until it does not answer.
 
@@ -106,7 +114,9 @@ class CoverageJob:
             while True:
                 await self._look()
                 self._job.passed()
-                await asyncio.sleep(ROUND_S)
+                self._wanted.clear()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._wanted.wait(), ROUND_S)
         finally:
             self.latest = None
             self._metrics.lose_coverage(self._node.name)
@@ -171,15 +181,13 @@ class CoverageJob:
             node, None if since is None else since.timestamp()
         )
         known = {subid for subid, _ in relations}
-        metrics.relations.show(
-            node,
-            {
-                (one.name, word): relations.get((one.subid, state), 0)
-                for one in facts.subscriptions
-                if one.subid in known
-                for state, word in RELATION_STATES.items()
-            },
-        )
+        # Of one name in several databases the sum.
+        numbers: Counter[tuple[str, ...]] = Counter()
+        for one in facts.subscriptions:
+            if one.subid in known:
+                for state, word in RELATION_STATES.items():
+                    numbers[one.name, word] += relations.get((one.subid, state), 0)
+        metrics.relations.show(node, numbers)
 
 
 async def _relations(session: NodeSession) -> dict[tuple[int, str], int]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
+from pgconflict.conflict_log.ledger_store import Account as Name
 from pgconflict.conflict_log.tally import APPLY_ERROR
-from pgconflict.core.ledger import Account, Epoch, Reading
+from pgconflict.core.ledger import Account, Difference, Epoch, Reading, difference
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -15,23 +18,41 @@ if TYPE_CHECKING:
     from pgconflict.conflict_log.ledger_store import LedgerStore
     from pgconflict.daemon.metrics import Metrics
     from pgconflict.daemon.statistics import SubscriptionStatistics
+    from pgconflict.daemon.troubles import Troubles
 
 STORE_S: Final = 30.0
 """Between two stores of an epoch in which only the time of the check moved."""
 
+COUNTED_S: Final = 5.0
+"""The same where the server has counted more."""
+
+EXPLAINED_WITHIN: Final = timedelta(minutes=3)
+"""A setting that hides entries is looked at once a minute: until then a difference
+may still be explained."""
+
 Key = tuple[int, str]  # subscription oid, counter
+
+
+@dataclass(slots=True)
+class _Unexplained:
+    found: Difference
+    reasons: list[str]
 
 
 class Ledger:
     """The accounts of one node; `load` takes up those of the conflict log."""
 
-    def __init__(self, node: str, metrics: Metrics, store: LedgerStore) -> None:
+    def __init__(
+        self, node: str, metrics: Metrics, store: LedgerStore, troubles: Troubles
+    ) -> None:
         self._node = node
         self._metrics = metrics
         self._store_in = store
+        self._troubles = troubles
         self._accounts: dict[Key, Account] = {}
-        self._names: dict[int, str] = {}
+        self._names: dict[int, tuple[str, str | None]] = {}
         self._stored: dict[Key, tuple[Epoch, float]] = {}
+        self._unexplained: dict[Key, _Unexplained] = {}
 
     async def load(self) -> None:
         """Takes up the epochs that have not ended.
@@ -39,9 +60,9 @@ class Ledger:
         Raises:
             ConflictLogUnavailableError: it can't be asked now.
         """
-        for (subid, subname, counter), epoch in await self._store_in.open_epochs():
-            self._accounts[subid, counter] = Account(epoch)
-            self._names[subid] = subname
+        for name, epoch in await self._store_in.open_epochs():
+            self._accounts[name.subid, name.counter] = Account(epoch)
+            self._names[name.subid] = (name.subname, name.database)
 
     async def compare(
         self,
@@ -62,17 +83,26 @@ class Ledger:
         Raises:
             ConflictLogUnavailableError: an epoch could not be stored.
         """
+        self._troubles.look(at)
         for one in subscriptions:
-            self._names[one.subid] = one.name
+            self._names[one.subid] = (one.name, one.database)
             for counter, number in _counters(one):
                 key = (one.subid, counter)
                 reading = Reading(
-                    at, number, recorded.get(key, 0), one.stats_reset, caught_up
+                    at,
+                    number,
+                    recorded.get(key, 0),
+                    one.stats_reset,
+                    caught_up,
+                    one.statistics_began,
                 )
                 account = self._accounts.setdefault(key, Account())
+                before = account.epoch
                 for epoch in account.read(reading):
                     await self._store(key, epoch)
-                self._show(one.name, counter, account.epoch)
+                await self._tell(key, before, account.epoch)
+        await self._explain(at)
+        self._show(subscriptions)
         await self._drop_missing({one.subid for one in subscriptions})
 
     async def _drop_missing(self, present: set[int]) -> None:
@@ -80,16 +110,52 @@ class Ledger:
             for epoch in self._accounts.pop(key).drop():
                 await self._store(key, epoch)
             self._stored.pop(key, None)
+            self._unexplained.pop(key, None)
 
-    def _show(self, subscription: str, counter: str, epoch: Epoch | None) -> None:
-        if epoch is None:
+    async def _tell(self, key: Key, before: Epoch | None, now: Epoch | None) -> None:
+        """Store where the epoch is not complete, if that just came up."""
+        found = difference(before, now)
+        if found is None or now is None:
             return
-        labels = (self._node, subscription)
-        if counter == APPLY_ERROR:
-            gauge = self._metrics.unaccounted_apply_errors.labels(*labels)
-        else:
-            gauge = self._metrics.unaccounted_conflicts.labels(*labels, counter)
-        gauge.set(epoch.unaccounted)
+        name = self._name(key)
+        if not now.unaccounted:
+            self._unexplained.pop(key, None)
+            await self._store_in.made_up(name, now)
+            return
+        reasons = self._troubles.since(found.after, name)
+        await self._store_in.put_difference(name, found, reasons)
+        self._unexplained[key] = _Unexplained(found, reasons)
+        self._troubles.look_soon()
+
+    async def _explain(self, at: datetime) -> None:
+        """Complete the reasons of what came up lately."""
+        for key, one in list(self._unexplained.items()):
+            name = self._name(key)
+            reasons = self._troubles.since(one.found.after, name)
+            if added := set(reasons) - set(one.reasons):
+                one.reasons = sorted({*one.reasons, *added})
+                await self._store_in.put_difference(name, one.found, one.reasons)
+            if at - one.found.found_at > EXPLAINED_WITHIN:
+                del self._unexplained[key]
+
+    def _show(self, subscriptions: list[SubscriptionStatistics]) -> None:
+        """Show what is missing; of one name in several databases the sum.
+
+        What one of them lacks is not made up for by what another has too much.
+        """
+        lacks: dict[tuple[str, str], list[int]] = {}
+        for one in subscriptions:
+            for counter, _ in _counters(one):
+                epoch = self._accounts[one.subid, counter].epoch
+                if epoch is not None:
+                    lacks.setdefault((one.name, counter), []).append(epoch.unaccounted)
+        for (name, counter), numbers in lacks.items():
+            labels = (self._node, name)
+            if counter == APPLY_ERROR:
+                gauge = self._metrics.unaccounted_apply_errors.labels(*labels)
+            else:
+                gauge = self._metrics.unaccounted_conflicts.labels(*labels, counter)
+            gauge.set(sum(n for n in numbers if n > 0) or sum(numbers))
 
     async def _store(self, key: Key, epoch: Epoch) -> None:
         last, at = self._stored.get(key, (None, 0.0))
@@ -100,10 +166,14 @@ class Ledger:
             or epoch.unaccounted != last.unaccounted
             or epoch.began_at != last.began_at
         )
-        if moved or now - at >= STORE_S:
-            subid, counter = key
-            await self._store_in.put(subid, self._names[subid], counter, epoch)
+        counted = last is not None and epoch.server != last.server
+        if moved or now - at >= (COUNTED_S if counted else STORE_S):
+            await self._store_in.put(self._name(key), epoch)
             self._stored[key] = (epoch, now)
+
+    def _name(self, key: Key) -> Name:
+        subid, counter = key
+        return Name(subid, *self._names[subid], counter)
 
 
 def _counters(one: SubscriptionStatistics) -> Iterator[tuple[str, int]]:

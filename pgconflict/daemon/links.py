@@ -77,8 +77,13 @@ class Links:
         shown: dict[Labels, float] = {}
         for one in state.subscriptions:
             wait = waits.get(one.subid, LockWait(one.subid, False, False))
-            shown[one.name, "session"] = wait.by_session
-            shown[one.name, "prepared_transaction"] = wait.by_prepared
+            for blocker, waits_for in (
+                ("session", wait.by_session),
+                ("prepared_transaction", wait.by_prepared),
+            ):
+                # Of one name in several databases the one that waits is shown.
+                before = shown.get((one.name, blocker), 0)
+                shown[one.name, blocker] = max(before, waits_for)
         metrics.lock_wait.show(node, shown)
 
     def _show_slots(self, node: str, state: PublisherState) -> None:
@@ -128,8 +133,10 @@ class Links:
             for one in state.subscriptions:
                 found = self._lag(one, subscriber, places, slots)
                 if found is not None:
-                    behind[one.name,] = found[0]
-                    seconds[one.name,] = found[1]
+                    # Of one name in several databases the one furthest behind.
+                    key = (one.name,)
+                    behind[key] = max(behind.get(key, 0), found[0])
+                    seconds[key] = max(seconds.get(key, 0), found[1])
             self.metrics.lag_bytes.show(subscriber, behind)
             self.metrics.lag_seconds.show(subscriber, seconds)
 

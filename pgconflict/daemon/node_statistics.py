@@ -18,6 +18,7 @@ from pgconflict.daemon.statistics import (
     read_origin_progress,
     read_statistics,
 )
+from pgconflict.daemon.troubles import Troubles
 from pgconflict.errors import ConflictLogUnavailableError
 from pgconflict.server.session import NodeSession
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from pgconflict.config import Config, Node
     from pgconflict.conflict_log.writer import ConflictLogWriter
+    from pgconflict.daemon.coverage_job import CoverageJob
     from pgconflict.daemon.job import Job
     from pgconflict.daemon.statistics import SubscriptionStatistics
     from pgconflict.daemon.tail import Tail
@@ -41,7 +43,9 @@ CAUGHT_UP_S: Final = 2.5
 class NodeStatistics:
     """Shows a node's own counters, and closes the stories that its log leaves open."""
 
-    def __init__(self, node: Node, config: Config, job: Job, tail: Tail) -> None:
+    def __init__(
+        self, node: Node, config: Config, job: Job, tail: Tail, coverage: CoverageJob
+    ) -> None:
         self._node = node
         self._config = config
         self._limits = config.limits
@@ -50,6 +54,9 @@ class NodeStatistics:
         # These outlive a lost connection: a counter must not fall for it.
         self._mirror = Mirror(node.name, job.metrics)
         self._stalls = Stalls()
+        self._troubles = Troubles(
+            node.name, job.metrics, lambda: coverage.latest, coverage.look_soon
+        )
         self._stalled: set[int] = set()
         self._ledger: Ledger | None = None
         self._ledger_connection: asyncpg.Connection | None = None
@@ -80,8 +87,9 @@ class NodeStatistics:
         metrics.node_up.labels(node).set(1)
         self._mirror.show(session.major, subscriptions)
         stalled = self._stalls.look(subscriptions, time.monotonic())
-        for name, stands in stalled.items():
-            metrics.stalled.labels(node, name).set(stands)
+        stand = {one.name for one in subscriptions if stalled[one.subid]}
+        for one in subscriptions:
+            metrics.stalled.labels(node, one.name).set(one.name in stand)
         with contextlib.suppress(ConflictLogUnavailableError):
             await self._compare(subscriptions)
             await self._close_survived(subscriptions, stalled)
@@ -123,7 +131,7 @@ class NodeStatistics:
         # Its own connection: the tail's is busy with batches.
         self._ledger_connection = await connect(self._config, self._job.title)
         store = LedgerStore(self._ledger_connection, writer.node)
-        ledger = Ledger(self._node.name, self._job.metrics, store)
+        ledger = Ledger(self._node.name, self._job.metrics, store, self._troubles)
         await ledger.load()
         return ledger
 
@@ -134,12 +142,12 @@ class NodeStatistics:
             self._ledger_connection = None
 
     async def _close_survived(
-        self, subscriptions: list[SubscriptionStatistics], stalled: dict[str, bool]
+        self, subscriptions: list[SubscriptionStatistics], stalled: dict[int, bool]
     ) -> None:
         """End the stories that no LSN can end, when a worker has outlived them."""
         writer = self._tail.writer
         for one in subscriptions:
-            if stalled[one.name]:
+            if stalled[one.subid]:
                 self._stalled.add(one.subid)
             elif one.subid in self._stalled and writer is not None:
                 await writer.worker_survived(one.subid, datetime.now(UTC))

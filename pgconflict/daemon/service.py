@@ -176,8 +176,6 @@ def _jobs(config: Config, metrics: Metrics, health: Health) -> list[Work]:
         statistics_job = job(node.name, "statistics", STATISTICS_WITHIN_S)
         # Its questions need no privilege: what it is refused is the whole node.
         statistics_job.down = (NodeUnavailableError, NodeNotReadyError)
-        statistics = NodeStatistics(node, config, statistics_job, tail)
-        works += [(tail_job, tail.run), (statistics_job, statistics.run)]
         publisher_job = job(node.name, "publisher", PUBLISHER_WITHIN_S)
         coverage_job = job(node.name, "coverage", COVERAGE_WITHIN_S)
         for own in (publisher_job, coverage_job):
@@ -185,6 +183,8 @@ def _jobs(config: Config, metrics: Metrics, health: Health) -> list[Work]:
             own.down = ()
         publisher = Publisher(node, config, publisher_job, links)
         coverage = CoverageJob(node, config, coverage_job, metrics.nodes)
+        statistics = NodeStatistics(node, config, statistics_job, tail, coverage)
+        works += [(tail_job, tail.run), (statistics_job, statistics.run)]
         works += [(publisher_job, publisher.run), (coverage_job, coverage.run)]
         names = ["tail", "statistics", "publisher", "coverage"]
         metrics.know_node(node.name, names)

@@ -34,8 +34,8 @@ class Stalls:
 
     def look(
         self, subscriptions: Sequence[SubscriptionStatistics], now: float
-    ) -> dict[str, bool]:
-        """Return the names of subscriptions, and whether each is stalled.
+    ) -> dict[int, bool]:
+        """Return the oids of subscriptions, and whether each is stalled.
 
         Args:
             subscriptions: As just read.
@@ -46,7 +46,7 @@ class Stalls:
             for one in subscriptions
         }
         return {
-            one.name: self._stalled(one, self._seen[one.subid], now)
+            one.subid: self._stalled(one, self._seen[one.subid], now)
             for one in subscriptions
         }
 

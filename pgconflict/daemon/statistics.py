@@ -43,6 +43,8 @@ class SubscriptionStatistics:
     sync_errors: Mapping[str, int]
     conflicts: Mapping[str, int]
     stats_reset: datetime | None
+    statistics_began: datetime | None = None
+    """Of the whole server."""
 
     @classmethod
     def from_row(cls, row: asyncpg.Record) -> SubscriptionStatistics:
@@ -68,6 +70,7 @@ class SubscriptionStatistics:
                 ).items()
             },
             stats_reset=row["stats_reset"],
+            statistics_began=row["statistics_began"],
         )
 
 
@@ -99,51 +102,62 @@ async def read_origin_progress(session: NodeSession) -> dict[int, int]:
 
 @dataclass(slots=True)
 class Mirror:
-    """The server's counters as metrics, for one node."""
+    """The server's counters as metrics, for one node.
+
+    Subscriptions of one name in several databases are one series: what counts is
+    added up, and of what is on or off the worse is shown.
+    """
 
     node: str
     metrics: Metrics
-    _last: dict[tuple[str, ...], int] = field(default_factory=dict)
-    _known: dict[str, int] = field(default_factory=dict)
+    _last: dict[tuple[int, str, str], int] = field(default_factory=dict)
+    _known: dict[str, set[int]] = field(default_factory=dict)
 
     def show(self, major: int, subscriptions: list[SubscriptionStatistics]) -> None:
         """Brings the metrics up to what was just read; drops what is no more."""
-        names = {one.name: one.subid for one in subscriptions}
-        for name, subid in list(self._known.items()):
-            if names.get(name) != subid:
-                self._forget(name)
+        named: dict[str, list[SubscriptionStatistics]] = {}
         for one in subscriptions:
-            if one.name not in self._known:
+            named.setdefault(one.name, []).append(one)
+        for name, subids in list(self._known.items()):
+            if subids.isdisjoint(one.subid for one in named.get(name, ())):
+                self.metrics.forget_subscription(self.node, name)
+                del self._known[name]
+        for name, same in named.items():
+            if name not in self._known:
                 self.metrics.know_subscription(
-                    self.node, one.name, sorted(capability(major).counted_types)
+                    self.node, name, sorted(capability(major).counted_types)
                 )
-                self._known[one.name] = one.subid
-            self._show(one)
+            self._known[name] = {one.subid for one in same}
+            self._show(name, same)
+            for one in same:
+                self._count(one)
+        present = {one.subid for one in subscriptions}
+        for key in [key for key in self._last if key[0] not in present]:
+            del self._last[key]
 
-    def _show(self, one: SubscriptionStatistics) -> None:
-        metrics, labels = self.metrics, (self.node, one.name)
-        metrics.subscription_enabled.labels(*labels).set(one.enabled)
-        metrics.subscription_worker_up.labels(*labels).set(one.worker_up)
-        if one.last_message is not None:
+    def _show(self, name: str, same: list[SubscriptionStatistics]) -> None:
+        metrics, labels = self.metrics, (self.node, name)
+        metrics.subscription_enabled.labels(*labels).set(all(o.enabled for o in same))
+        metrics.subscription_worker_up.labels(*labels).set(
+            all(one.worker_up for one in same)
+        )
+        if heard := [one.last_message for one in same if one.last_message is not None]:
             metrics.subscription_last_message.labels(*labels).set(
-                one.last_message.timestamp()
+                min(heard).timestamp()
             )
+
+    def _count(self, one: SubscriptionStatistics) -> None:
+        metrics, labels = self.metrics, (self.node, one.name)
         for conflict_type, number in one.conflicts.items():
-            added = self._added((one.name, "conflict", conflict_type), number)
+            added = self._added((one.subid, "conflict", conflict_type), number)
             metrics.server_conflicts.labels(*labels, conflict_type).inc(added)
         for kind, number in one.sync_errors.items():
-            added = self._added((one.name, "sync", kind), number)
+            added = self._added((one.subid, "sync", kind), number)
             metrics.sync_errors.labels(*labels, kind).inc(added)
-        added = self._added((one.name, "apply"), one.apply_errors)
+        added = self._added((one.subid, "apply", ""), one.apply_errors)
         metrics.apply_errors.labels(*labels).inc(added)
 
-    def _added(self, counter: tuple[str, ...], number: int) -> int:
+    def _added(self, counter: tuple[int, str, str], number: int) -> int:
         last = self._last.get(counter, 0)
         self._last[counter] = number
         return number - last if number >= last else number
-
-    def _forget(self, name: str) -> None:
-        self.metrics.forget_subscription(self.node, name)
-        del self._known[name]
-        for counter in [key for key in self._last if key[0] == name]:
-            del self._last[counter]

@@ -13,7 +13,8 @@ select s.oid as subid, s.subname::text as name, d.datname::text as database,
            'update_missing', c.confl_update_missing,
            'delete_origin_differs', c.confl_delete_origin_differs,
            'delete_missing', c.confl_delete_missing,
-           'multiple_unique_conflicts', c.confl_multiple_unique_conflicts)::text as conflicts, c.stats_reset
+           'multiple_unique_conflicts', c.confl_multiple_unique_conflicts)::text as conflicts, c.stats_reset,
+       pg_catalog.pg_stat_get_bgwriter_stat_reset_time() as statistics_began
   from pg_catalog.pg_subscription s
   join pg_catalog.pg_database d on d.oid = s.subdbid
   left join pg_catalog.pg_stat_subscription w

@@ -25,18 +25,18 @@ def seen(
 
 
 def test_old_errors_are_no_stall() -> None:
-    assert Stalls().look([seen(7, up=False)], 0) == {"s": False}
+    assert Stalls().look([seen(7, up=False)], 0) == {1: False}
 
 
 def test_an_error_stalls_until_a_worker_lives_on() -> None:
     stalls = Stalls()
     stalls.look([seen(0, up=True)], 0)
 
-    assert stalls.look([seen(1, up=False)], 1) == {"s": True}
-    assert stalls.look([seen(1, up=True)], 6) == {"s": True}
-    assert stalls.look([seen(2, up=True)], 7) == {"s": True}
-    assert stalls.look([seen(2, up=True)], 7 + PASSED_S - 1) == {"s": True}
-    assert stalls.look([seen(2, up=True)], 7 + PASSED_S) == {"s": False}
+    assert stalls.look([seen(1, up=False)], 1) == {1: True}
+    assert stalls.look([seen(1, up=True)], 6) == {1: True}
+    assert stalls.look([seen(2, up=True)], 7) == {1: True}
+    assert stalls.look([seen(2, up=True)], 7 + PASSED_S - 1) == {1: True}
+    assert stalls.look([seen(2, up=True)], 7 + PASSED_S) == {1: False}
 
 
 def test_a_worker_that_is_gone_in_between_has_not_lived_on() -> None:
@@ -45,15 +45,15 @@ def test_a_worker_that_is_gone_in_between_has_not_lived_on() -> None:
     stalls.look([seen(1, up=True)], 1)
     stalls.look([seen(1, up=False)], 2)
 
-    assert stalls.look([seen(1, up=True)], 1 + PASSED_S) == {"s": True}
+    assert stalls.look([seen(1, up=True)], 1 + PASSED_S) == {1: True}
 
 
 def test_statistics_that_are_reset_are_no_error() -> None:
     stalls = Stalls()
     stalls.look([seen(5, up=True)], 0)
 
-    assert stalls.look([seen(0, up=True)], 1) == {"s": False}
-    assert stalls.look([seen(1, up=True)], 2) == {"s": True}
+    assert stalls.look([seen(0, up=True)], 1) == {1: False}
+    assert stalls.look([seen(1, up=True)], 2) == {1: True}
 
 
 def test_one_that_is_dropped_and_made_again_begins_anew() -> None:
@@ -62,4 +62,4 @@ def test_one_that_is_dropped_and_made_again_begins_anew() -> None:
     stalls.look([seen(1, up=True)], 1)
     stalls.look([], 2)
 
-    assert stalls.look([seen(1, up=True)], 3) == {"s": False}
+    assert stalls.look([seen(1, up=True)], 3) == {1: False}
