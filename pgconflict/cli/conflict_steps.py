@@ -13,6 +13,7 @@ import msgspec
 
 from pgconflict.cli.sql_text import condition, identifier, literal
 from pgconflict.core.conflict import ConflictType, Kind, Status
+from pgconflict.core.repair import ORIGIN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
     from pgconflict.conflict_log.reader import Companion
     from pgconflict.conflict_log.stored import StoredConflict
     from pgconflict.core.conflict import LocalConflict, Values
-
-ORIGIN: Final = "pgconflict_repair"
-"""Replication origin of repairs: subscribers with origin = none do not get them."""
 
 
 class Step(msgspec.Struct, frozen=True):

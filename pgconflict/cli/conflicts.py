@@ -15,6 +15,7 @@ QUESTIONS: Final = (
     ("summary", "how many, by type, table, subscription and time"),
     ("export", "all of them, as CSV, JSON lines or Parquet"),
     ("verify", "compare a table on two nodes, whether or not a log told of a conflict"),
+    ("repair", "make rows that differ equal: plan, and with --apply do it"),
     ("ack", "mark conflicts as seen, with who and why"),
 )
 

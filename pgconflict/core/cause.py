@@ -71,6 +71,8 @@ class Logged(msgspec.Struct, frozen=True, kw_only=True):
     local_kind: OriginKind | None
     moves_here: bool = False
     """The change gives the row this key, or may do so, and was sent by another key."""
+    met_repair: bool = False
+    """The version that it met was written by a repair."""
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,11 +106,18 @@ def decide(
             recorded up to then without a gap from before B wrote, and nothing else
             could keep B from logging.
     """
-    if entry.remote_at is None:
-        return _unknown("commit time of the remote transaction not known")
+    if entry.met_repair:
+        # While it was written, every node held the row and had the same version.
+        return Decision(
+            cause=Cause.HAND_OVER, reason="the version that it met is a repair's"
+        )
     bound = _bound(entry)
-    if bound is None:
-        return _unknown("the local version is no session's of this node")
+    if entry.remote_at is None or bound is None:
+        return _unknown(
+            "commit time of the remote transaction not known"
+            if entry.remote_at is None
+            else "the local version is no session's of this node"
+        )
     if _clock_was_set_back(mirrored) or _clock_was_set_back([*own, entry]):
         return _unknown("commit times and LSNs disagree: a clock was set back")
     proofs, unsure = [], False

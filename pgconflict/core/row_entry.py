@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from pgconflict.core.cause import MISSING, Logged
+from pgconflict.core.cause import HANDED_OVER, MISSING, Logged
 from pgconflict.core.conflict import LocalConflict, Values
+from pgconflict.core.repair import ORIGIN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,6 +85,9 @@ class RowEntry(msgspec.Struct, frozen=True, kw_only=True):
             local_at=self.local_at,
             local_kind=self._local.origin_kind,
             moves_here=moves,
+            met_repair=(
+                self.conflict_type in HANDED_OVER and self._local.origin == ORIGIN
+            ),
         )
 
     @property

@@ -19,6 +19,7 @@ from pgconflict.core.conflict import Kind
 from pgconflict.core.verdict import Reason, Verdict, difference
 from pgconflict.daemon.conflict_log import connect, policy_from
 from pgconflict.daemon.verdict_causes import Causes, complete, undecided
+from pgconflict.daemon.verdict_history import Arrivals, Vacuums
 from pgconflict.daemon.verdict_links import Changes, doubts, read_sides
 from pgconflict.daemon.verdict_nodes import AWAY, Nodes
 from pgconflict.daemon.verdict_watch import Mark, Watch
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from pgconflict.config import Config
-    from pgconflict.core.row_entry import KeyValues
+    from pgconflict.core.row_entry import KeyValues, RowEntry
     from pgconflict.core.verdict import Row
     from pgconflict.daemon.job import Job
     from pgconflict.daemon.tail import Tail
@@ -59,6 +60,8 @@ class VerdictJob:
         self._rate = config.verdict.rate
         self._watches: dict[int, Watch] = {}
         self._changes = Changes()
+        self._vacuums = Vacuums()
+        self._arrivals = Arrivals()
         self._budget = 0.0
         self._policy = RowPolicy()
         self._causes = Causes()
@@ -89,7 +92,9 @@ class VerdictJob:
         if space > 0:
             for due in await verdicts.due(space, list(self._watches)):
                 self._watches[due.entry.conflict_id] = Watch(due)
-        await nodes.look(verdicts)
+        for node in await nodes.look(verdicts):
+            self._arrivals.forget(node)
+        self._arrivals.note(nodes.views.values())
         self._budget = min(self._budget + self._rate * ROUND_S, float(self._rate))
         places: dict[Place, list[Watch]] = defaultdict(list)
         for watch in self._watches.values():
@@ -145,7 +150,30 @@ class VerdictJob:
         """Since when the publisher's table is known to be as it is."""
         if sides.there_table is None:
             return datetime.max.replace(tzinfo=UTC)
+        self._vacuums.note(sides.there, sides.there_table)
         return self._changes.note(sides.there, sides.there_table)
+
+    def _vacuumed(self, entry: RowEntry, sides: Sides) -> bool:
+        """Whether the version that the change met there may have been frozen by then.
+
+        A frozen row has no origin, and its conflict is not logged.
+        """
+        there, table = sides.there, sides.there_table
+        if table is None or entry.remote_at is None:
+            return True
+        until = None
+        if sides.back is not None and entry.local_at is not None:
+            known = there.subscriptions.get(sides.back.subid)
+            if known is not None and known.slot_name is not None:
+                until = self._arrivals.applied_by(
+                    sides.here.name, known.slot_name, entry.local_at
+                )
+        return self._vacuums.at_work(
+            there.system_identifier,
+            table.relid,
+            entry.remote_at,
+            until or datetime.max.replace(tzinfo=UTC),
+        )
 
     def _advance(
         self, watch: Watch, sides: Sides, moment: float, there_since: datetime
@@ -159,7 +187,10 @@ class VerdictJob:
             if known or watch.idle_s > PATIENCE_S:
                 watch.marked(Mark.of(sides.here, sides.there))
         elif watch.passed_at is None and watch.passes(sides):
-            watch.passed(moment, doubts(watch.due.entry, sides, there_since))
+            vacuumed = self._vacuumed(watch.due.entry, sides)
+            watch.passed(
+                moment, doubts(watch.due.entry, sides, there_since, vacuumed=vacuumed)
+            )
         elif watch.idle_s > PATIENCE_S and watch.waits_for_apply:
             watch.give_up(Verdict.PENDING, Reason.APPLY_BEHIND)
 

@@ -141,13 +141,17 @@ async def read_sides(
     )
 
 
-def doubts(entry: RowEntry, sides: Sides, there_since: datetime) -> list[str]:
+def doubts(
+    entry: RowEntry, sides: Sides, there_since: datetime, *, vacuumed: bool
+) -> list[str]:
     """Return why a missing entry of the publisher's log would prove nothing.
 
     Args:
         entry: The conflict.
         sides: Read after the publisher had applied what this node had committed.
         there_since: Since when the publisher's table is known to be as it is.
+        vacuumed: Whether a vacuum may have been at work on it between the incoming
+            change and what this node had written being applied there.
     """
     written = entry.remote_at
     if written is None:
@@ -155,7 +159,7 @@ def doubts(entry: RowEntry, sides: Sides, there_since: datetime) -> list[str]:
     return [
         *_of_replication(entry, sides, written),
         *_of_log(sides.there, written),
-        *_of_table(sides.there_table, written, there_since),
+        *_of_table(sides.there_table, written, there_since, vacuumed=vacuumed),
     ]
 
 
@@ -206,7 +210,7 @@ def _of_log(there: NodeView, written: datetime) -> list[str]:
 
 
 def _of_table(
-    table: RowTable | None, written: datetime, there_since: datetime
+    table: RowTable | None, written: datetime, there_since: datetime, *, vacuumed: bool
 ) -> list[str]:
     if table is None:
         return ["the other node has no such table"]
@@ -215,7 +219,6 @@ def _of_table(
         changed = there_since if table.changed_by_apply else table.changed_at
         if changed >= written:
             found.append("the other node's table was changed or truncated since")
-    vacuumed = table.vacuumed_at
-    if table.vacuums_now or (vacuumed is not None and vacuumed >= written):
+    if vacuumed:
         found.append("vacuum may have frozen the version that the change met")
     return found

@@ -138,20 +138,24 @@ class Nodes:
             return None
         return view
 
-    async def look(self, verdicts: Verdicts) -> None:
-        """Ask every node how far it is.
+    async def look(self, verdicts: Verdicts) -> list[str]:
+        """Ask every node how far it is; those of which nothing earlier counts.
 
         Raises:
             ConflictLogUnavailableError: the conflict log is away.
         """
+        known = set(self._views)
         await self._open()
+        anew = [name for name in self._views if name not in known]
         for view in list(self._views.values()):
             try:
                 await view.look()
             except AWAY:
                 self._lose(view.name)
+        anew += [view.name for view in self._views.values() if view.set_back]
         if any(self._late(view) for view in self._views.values()):
             await self._facts(verdicts)
+        return anew
 
     def close(self) -> None:
         """End all sessions."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Key = tuple[str, ...]
 
 # Two nodes print equal values equally with these.
-_SETTINGS: Final = {
+SETTINGS: Final = {
     "enable_seqscan": "off",
     "datestyle": "ISO, YMD",
     "intervalstyle": "postgres",
@@ -187,7 +187,7 @@ class RowReader:
             return
         calls = ", ".join(
             f"pg_catalog.set_config('{name}', '{value}', false)"
-            for name, value in _SETTINGS.items()
+            for name, value in SETTINGS.items()
         )
         await self._session.rows_of(f"select {calls}")
         self._ready = True

@@ -95,6 +95,7 @@ class TableNodes:
         names: tuple[str, str],
         *,
         job: str,
+        around: str | None = None,
     ) -> Self:
         """Connect to the nodes and ask for the table.
 
@@ -103,6 +104,8 @@ class TableNodes:
             limits: Of statements.
             names: Schema and table.
             job: Shown in application_name.
+            around: Keep this node and those that it exchanges the table with, directly
+                or not; others need not have it.
 
         Raises:
             NodeUnavailableError: one can't be reached.
@@ -115,8 +118,20 @@ class TableNodes:
             for node in nodes:
                 session = await NodeSession.open(node, limits, job=job)
                 sessions.append(session)
-                opened.append(await _table_node(node, session, names))
+                one = await _table_node(
+                    node, session, names, must=around in (None, node.name)
+                )
+                if one is not None:
+                    opened.append(one)
             links, foreign = await _links(opened)
+            if around is not None:
+                kept = _connected(around, links)
+                opened = [one for one in opened if one.name in kept]
+                links = [link for link in links if link.publisher in kept]
+            known = {one.session for one in opened}
+            for session in sessions:
+                if session not in known:
+                    session.terminate()
         except PgConflictError:
             for session in sessions:
                 session.terminate()
@@ -264,11 +279,13 @@ def versions(rows: Mapping[str, Row | None]) -> dict[str, str | None]:
 
 
 async def _table_node(
-    node: Node, session: NodeSession, names: tuple[str, str]
-) -> TableNode:
+    node: Node, session: NodeSession, names: tuple[str, str], *, must: bool
+) -> TableNode | None:
     reader = RowReader(session)
     table = await reader.table(*names)
     shown = ".".join(names)
+    if table is None and not must:
+        return None
     if table is None:
         raise NodeNotReadyError(f"node {node.name} has no table {shown}")
     if table.hides_rows:
@@ -285,6 +302,17 @@ async def _table_node(
         )
     identity = await session.row("server_identity")
     return TableNode(node, session, reader, table, identity["system_identifier"])
+
+
+def _connected(node: str, links: Sequence[Link]) -> set[str]:
+    """The node, and those that a way of links leads to."""
+    found, size = {node}, 0
+    while len(found) > size:
+        size = len(found)
+        for link in links:
+            if found & {link.publisher, link.subscriber}:
+                found |= {link.publisher, link.subscriber}
+    return found
 
 
 async def _links(nodes: Sequence[TableNode]) -> tuple[list[Link], list[str]]:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from tests.fixtures.truth import Truth
 
 SECONDS = float(os.environ.get("PGCONFLICT_VERDICT_SECONDS", "8"))
-KEYS = int(os.environ.get("PGCONFLICT_VERDICT_KEYS", "40"))
+KEYS = int(os.environ.get("PGCONFLICT_VERDICT_KEYS", "800"))
 
 
 class Daemon:
@@ -193,7 +193,7 @@ def told(daemon: Daemon, truth: Truth, wrong: list[tuple[Any, ...]]) -> str:
 
 
 @pytest.mark.majors(18, 19)
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(600 + 12 * SECONDS)
 def test_cause_and_effect_are_never_wrong(pair: Pair, daemon: Daemon) -> None:
     with replicated_table(pair) as replicated:
         truth = write_with_truth(

@@ -334,6 +334,26 @@ def test_updates_alone_are_always_decided(
     assert causes[Cause.UNKNOWN] == 0
 
 
+def test_what_meets_a_repair_was_handed_over() -> None:
+    """The first change of a repaired row is reported once more; nothing is wrong."""
+    met = Logged(
+        conflict_id=1,
+        conflict_type="update_origin_differs",
+        stalls=False,
+        logged_at=START,
+        last_logged_at=START,
+        attempts=1,
+        remote_at=START,
+        remote_lsn=1,
+        local_at=START,
+        local_kind="origin",
+    )
+    by_repair = msgspec.structs.replace(met, met_repair=True)
+
+    assert decide(met, [], [], []).cause is Cause.UNKNOWN
+    assert decide(by_repair, [], [], ["a doubt"]).cause is Cause.HAND_OVER
+
+
 def test_what_apply_stopped_on_proves_no_hand_over() -> None:
     """Seen on real nodes: an insert stops on a row, a session deletes that row, the
     insert is applied unlogged, and the deletion meets it on the other node."""

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pgconflict.cli.conflict_steps import ORIGIN, next_steps
+from pgconflict.cli.conflict_steps import next_steps
 from pgconflict.core.conflict import LocalConflict
+from pgconflict.core.repair import ORIGIN
 from tests.fixtures.stored import conflict
 from tests.fixtures.waiting import wait_until
 

@@ -1,4 +1,4 @@
-"""One conflict log for all tests here, and an operator who knows both nodes."""
+"""A conflict log for each test, and an operator who knows both nodes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tests.fixtures.servers import ConflictLogServer, Pair
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def log_dsn(conflict_log_server: ConflictLogServer) -> str:
     return new_conflict_log(conflict_log_server)
 

@@ -10,35 +10,11 @@ import pytest
 
 from pgconflict.cli import conflicts_verify
 from pgconflict.server import table_hash
+from tests.fixtures.apart import apart, fill
 
 if TYPE_CHECKING:
     from tests.fixtures.operated import Desk
     from tests.fixtures.servers import Pair, Replicated
-
-ROWS = "insert into {t} select n, 'v' || n from generate_series(1, 3000) n"
-
-
-def fill(replicated: Replicated, statement: str = ROWS) -> None:
-    replicated.pair.a.execute(statement.replace("{t}", replicated.table))
-    replicated.catch_up()
-
-
-def apart(replicated: Replicated, node: str, statement: str) -> None:
-    """Write on one node without the other hearing of it."""
-    on = replicated.pair.a if node == "a" else replicated.pair.b
-    for subscription in replicated.subscriptions:
-        subscription.alter("disable")
-    # As apply writes: what comes from an origin is not sent on.
-    with on.connect() as connection:
-        connection.execute(
-            "select pg_replication_origin_create('elsewhere')"
-            " where not exists (select from pg_replication_origin"
-            " where roname = 'elsewhere')"
-        )
-        connection.execute("select pg_replication_origin_session_setup('elsewhere')")
-        connection.execute(statement.replace("{t}", replicated.table).encode())
-    for subscription in replicated.subscriptions:
-        subscription.alter("enable")
 
 
 def verify(desk: Desk, replicated: Replicated, *words: str) -> tuple[int, Any]:
@@ -101,6 +77,7 @@ def test_keys_of_several_columns(pair: Pair, desk: Desk) -> None:
     with pair.replicate(ddl) as replicated:
         fill(
             replicated,
+            2000,
             "insert into {t} select n % 7, 'ü' || n, n / 3.0"
             " from generate_series(1, 2000) n",
         )
@@ -130,6 +107,7 @@ def test_values_print_alike_whatever_the_nodes_are_set_to(
     with pair.replicate(ddl) as replicated:
         fill(
             replicated,
+            300,
             "insert into {t} select n, random(), random(), '{\"a\" :  1}', '{\"a\":1}',"
             " now(), now(), make_interval(days => n, mins => 7), decode('00ff', 'hex'),"
             " random()::numeric, 3.5, array['x,y', null, '\"']"
@@ -159,7 +137,7 @@ def test_generated_columns_and_those_not_sent_are_left_out(
             f"alter publication {replicated.to_b.publication}"
             f" set table {replicated.table} (id, v)"
         )
-        fill(replicated, "insert into {t} select n, 'v' from generate_series(1, 9) n")
+        fill(replicated, 9, "insert into {t} select n, 'v'")
         pair.b.execute(f"update {replicated.table} set own = 'mine'")
 
         code, said = verify(desk, replicated)
@@ -174,7 +152,7 @@ def test_only_rows_that_are_sent_are_compared(pair: Pair, desk: Desk) -> None:
             f"alter publication {replicated.to_b.publication}"
             f" set table {replicated.table} where (id > 10)"
         )
-        fill(replicated, "insert into {t} select n, 'v' from generate_series(1, 20) n")
+        fill(replicated, 20, "insert into {t} select n, 'v'")
         equal = verify(desk, replicated)
         pair.b.execute(f"delete from {replicated.table} where id = 15")
         differs = verify(desk, replicated)
@@ -194,6 +172,7 @@ def test_text_keys_that_sort_differently(pair: Pair, desk: Desk) -> None:
         pair.a.execute(f'alter table {replicated.table} alter id type text collate "C"')
         fill(
             replicated,
+            1000,
             "insert into {t} select case n % 2 when 0 then 'A' else 'a' end || n, 'v'"
             " from generate_series(1, 1000) n",
         )
@@ -213,6 +192,7 @@ def test_columns_of_different_types_are_no_finding(pair: Pair, desk: Desk) -> No
         pair.b.execute(f"alter table {replicated.table} alter v type float8")
         fill(
             replicated,
+            50,
             "insert into {t} select n, n / 8.0, 'w' from generate_series(1, 50) n",
         )
         pair.b.execute(f"update {replicated.table} set w = 'x' where id = 3")
