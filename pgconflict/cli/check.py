@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import textwrap
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from pgconflict.cli import output
+from pgconflict.cli.check_ledger import unaccounted
 from pgconflict.config import load
 from pgconflict.conflict_log import schema
 from pgconflict.errors import (
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     import psycopg
 
     from pgconflict.config import Config, Limits, Node
+    from pgconflict.server.checks import View
 
 FINDINGS: Final = 3
 """Exit code."""
@@ -47,6 +49,9 @@ class Report:
     exit_code: int = 0
     """Of what kept it from being asked."""
 
+    view: View | None = None
+    """For the comparison with the other nodes."""
+
     @property
     def name(self) -> str:
         """As it is called in text."""
@@ -59,7 +64,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--node",
         action="append",
         metavar="NAME",
-        help="look at this node only, not at the conflict log; may be repeated",
+        help="look at this node only, not at the conflict log; may be repeated:"
+        " several are compared with each other, too",
     )
 
 
@@ -68,6 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
     config = load(arguments.config)
     nodes = _chosen(config, arguments.node)
     reports = asyncio.run(_ask(nodes, config.limits))
+    _compare(reports)
     if not arguments.node and config.conflict_log.destination != "log":
         reports.append(_conflict_log(config))
     if arguments.json:
@@ -93,6 +100,17 @@ def _chosen(config: Config, names: Sequence[str] | None) -> list[Node]:
     return chosen
 
 
+def _compare(reports: list[Report]) -> None:
+    """Add what is found between nodes to the reports of those it is to be mended on."""
+    views = [one.view for one in reports if one.view is not None]
+    found = checks.judge_across(views) if len(views) > 1 else []
+    for place, report in enumerate(reports):
+        own = [one for one in found if one.node == report.node]
+        if own:
+            both = checks.sort([*report.findings, *own])
+            reports[place] = replace(report, findings=both)
+
+
 async def _ask(nodes: Sequence[Node], limits: Limits) -> list[Report]:
     # At the same time: each that is away takes its whole time limit.
     return await asyncio.gather(*(_ask_node(node, limits) for node in nodes))
@@ -103,7 +121,7 @@ async def _ask_node(node: Node, limits: Limits) -> Report:
     seconds = limits.statement_timeout.total_seconds() * _STATEMENTS
     try:
         connection = await connect_async(node.dsn, job="check", who=who, limits=limits)
-        asked = asyncio.ensure_future(checks.read(connection, node, limits))
+        asked = asyncio.ensure_future(_read(connection, node, limits))
         await asyncio.wait({asked}, timeout=seconds)
         # At once: psycopg would first ask the server to cancel, and wait for that.
         connection.pgconn.finish()
@@ -112,11 +130,20 @@ async def _ask_node(node: Node, limits: Limits) -> Report:
             await asyncio.wait({asked})
             raise NodeUnavailableError(f"{who} did not answer within {seconds:g} s")
         with translated(who):
-            facts = asked.result()
+            facts, view = asked.result()
     except PgConflictError as error:
         finding = checks.unreachable(node.name, error)
         return Report(node.name, None, [finding], error.exit_code)
-    return Report(node.name, facts.server.version, checks.judge(facts))
+    return Report(node.name, facts.server.version, checks.judge(facts), 0, view)
+
+
+async def _read(
+    connection: psycopg.AsyncConnection[Any], node: Node, limits: Limits
+) -> tuple[checks.Facts, View]:
+    return (
+        await checks.read(connection, node, limits),
+        await checks.read_view(connection, node, limits),
+    )
 
 
 def _conflict_log(config: Config) -> Report:
@@ -156,7 +183,7 @@ def _schema_findings(
     row = connection.execute(query("check_writer").encode()).fetchone()
     if row is None or not row[0]:
         return [_unusable(f"role {connection.info.user} may not write it", grants)]
-    return []
+    return list(unaccounted(connection))
 
 
 def _unusable(seen: str, remedy: Sequence[str]) -> Finding:

@@ -9,6 +9,8 @@ select s.oid::bigint as subid,
        s.subpasswordrequired as password_required,
        s.subenabled as enabled,
        s.subdisableonerr as disable_on_error,
+       s.subrunasowner as run_as_owner,
+       s.subtwophasestate <> 'd' as two_phase,
        case s.substream when 'f' then 'off' when 't' then 'on' else 'parallel' end as streaming,
        s.suborigin as origin,
        s.subretaindeadtuples as retain_dead_tuples

@@ -9,6 +9,8 @@ select s.oid::bigint as subid,
        null::boolean as password_required,
        s.subenabled as enabled,
        s.subdisableonerr as disable_on_error,
+       null::boolean as run_as_owner,
+       s.subtwophasestate <> 'd' as two_phase,
        case when s.substream then 'on' else 'off' end as streaming,
        null::text as origin,
        null::boolean as retain_dead_tuples

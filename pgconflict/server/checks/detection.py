@@ -57,9 +57,20 @@ def _unseen(facts: Facts) -> Iterator[Finding]:
 
 
 def _commit_timestamps(facts: Facts) -> Iterator[Finding]:
-    if facts.setting("track_commit_timestamp") != "off":
-        return
     reported = _ORIGIN_DIFFERS in facts.capability.counted_types
+    if facts.setting("track_commit_timestamp") != "off":
+        if reported and facts.subscriptions and facts.timestamps_since is not None:
+            yield Finding(
+                node=facts.node,
+                check=Check.TIMESTAMPS_SINCE,
+                severity=Severity.NOTICE,
+                seen="commit timestamps are known since"
+                f" {facts.timestamps_since:%Y-%m-%d %H:%M:%S%z}",
+                why="A row that was last changed before has no known origin: whoever"
+                " changed it, no conflict of origins is detected when a change to it"
+                " arrives.",
+            )
+        return
     yield Finding(
         node=facts.node,
         check=Check.TRACK_COMMIT_TIMESTAMP,

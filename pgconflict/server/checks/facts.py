@@ -11,20 +11,34 @@ from pgconflict.server.connect import major_version, rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     import psycopg
 
     from pgconflict.config import Limits, Node
 
 SETTINGS: Final = (
+    "effective_wal_level",
+    "idle_replication_slot_timeout",
     "lc_messages",
     "log_destination",
     "log_directory",
     "log_error_verbosity",
+    "log_filename",
     "log_line_prefix",
     "log_min_messages",
+    "log_rotation_age",
+    "log_truncate_on_rotation",
     "logging_collector",
+    "max_active_replication_origins",
+    "max_logical_replication_workers",
+    "max_prepared_transactions",
+    "max_replication_slots",
+    "max_slot_wal_keep_size",
+    "max_wal_senders",
+    "max_worker_processes",
     "track_commit_timestamp",
+    "wal_level",
 )
 
 
@@ -85,6 +99,10 @@ class Subscription:
     password_required: bool | None
     enabled: bool
     disable_on_error: bool
+    run_as_owner: bool | None
+    """None: before 16 there is no choice, it is the owner."""
+
+    two_phase: bool
     streaming: str
     origin: str | None
     retain_dead_tuples: bool | None
@@ -117,6 +135,47 @@ class UnidentifiedTable:
     """Whether it has another unique index that apply checks."""
 
 
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """A trigger that fires when a change is applied."""
+
+    schemaname: str
+    relname: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class PartlyPublished:
+    """A table of which a publication leaves something out, or publishes more."""
+
+    publication: str
+    schemaname: str
+    relname: str
+    missing: Sequence[str]
+    """Columns that are not published."""
+
+    generated: Sequence[str]
+    """Generated columns that are."""
+
+    row_filter: str | None
+    all_tables: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Replication:
+    """What is in use on the whole server, and publications of this database."""
+
+    slots: int
+    logical_slots: int
+    publications: int
+    senders: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Since:
+    since: datetime | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """One node, asked at one moment."""
@@ -138,10 +197,26 @@ class Facts:
     deferrable: Sequence[Constraint]
     unidentified: Sequence[UnidentifiedTable]
     log: LogAccess
+    triggers: Sequence[Trigger] = ()
+    partly: Sequence[PartlyPublished] = ()
+    replication: Replication | None = None
+    """None: not asked."""
+
+    timestamps_since: datetime | None = None
+    """Commit of the oldest transaction whose time and origin are known."""
 
     def setting(self, name: str) -> str | None:
-        """Return a setting's value as our session sees it; None: not visible."""
-        return self.settings[name].value
+        """Return a setting's value as our session sees it.
+
+        None: not visible, or the version has it not.
+        """
+        known = self.settings.get(name)
+        return None if known is None else known.value
+
+    def number(self, name: str) -> int | None:
+        """Return a setting's number; None as in `setting`."""
+        value = self.setting(name)
+        return None if value is None else int(value)
 
     def worker_setting(self, name: str, worker: Subscription) -> str | None:
         """Return a setting's value in a subscription's workers; None: not known.
@@ -196,4 +271,10 @@ async def read(
             connection, UnidentifiedTable, "check_replica_identity"
         ),
         log=await log_access(node, limits),
+        triggers=await rows(connection, Trigger, "check_triggers"),
+        partly=await rows(connection, PartlyPublished, "check_publications"),
+        replication=(await rows(connection, Replication, "check_replication"))[0],
+        timestamps_since=(await rows(connection, _Since, "commit_timestamps_since"))[
+            0
+        ].since,
     )

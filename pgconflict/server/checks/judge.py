@@ -5,12 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from pgconflict.server import grants
-from pgconflict.server.checks import detection, log, subscriptions
+from pgconflict.server.checks import (
+    detection,
+    log,
+    publications,
+    replication,
+    subscriptions,
+)
 from pgconflict.server.checks.finding import Check, Finding, Severity
 from pgconflict.server.statements import identifier
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from pgconflict.errors import PgConflictError
     from pgconflict.server.checks.facts import Facts
@@ -25,8 +31,15 @@ def judge(facts: Facts) -> list[Finding]:
         *_privileges(facts),
         *log.judge(facts),
         *detection.judge(facts),
+        *replication.judge(facts),
         *subscriptions.judge(facts),
+        *publications.judge(facts),
     ]
+    return sort(found)
+
+
+def sort(found: Iterable[Finding]) -> list[Finding]:
+    """Errors before warnings before notices."""
     return sorted(found, key=lambda finding: _ORDER.index(finding.severity))
 
 

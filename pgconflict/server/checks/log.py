@@ -25,6 +25,7 @@ _HIDDEN: Final = {
     "fatal": "every conflict",
     "panic": "every conflict",
 }
+_DAY_HOURS: Final = 24
 _ENGLISH: Final = ("c", "posix", "en")
 
 
@@ -35,6 +36,7 @@ def judge(facts: Facts) -> Iterator[Finding]:
     if written is not None:
         yield from _destination(facts, written)
     yield from _access(facts)
+    yield from _retention(facts)
     yield from _levels(facts)
     yield from _language(facts)
     if written == {"stderr"}:
@@ -130,6 +132,51 @@ def _file_remedy(facts: Facts) -> tuple[str, ...]:
         RELOAD,
         "-- and let the daemon's account into the group of these files",
     )
+
+
+def _retention(facts: Facts) -> Iterator[Finding]:
+    """A file that is written over holds what a daemon that was down has not read."""
+    name = facts.setting("log_filename")
+    if name is None or facts.setting("log_truncate_on_rotation") != "on":
+        return
+    age = facts.number("log_rotation_age") or 0
+    hours = name_returns(name)
+    if hours is None or hours > _DAY_HOURS or not age:
+        return
+    every = f"{hours or age / 60:g} h"
+    yield Finding(
+        node=facts.node,
+        check=Check.LOG_RETENTION,
+        severity=Severity.WARNING,
+        seen=f"log_filename = '{name}' with log_truncate_on_rotation = on: a file is"
+        f" written over after {every}",
+        why="What a daemon that is down for so long has not read is gone for good.",
+        remedy=(
+            alter_system("log_filename", "postgresql-%Y-%m-%d_%H%M%S.log"),
+            RELOAD,
+            "-- and remove old files by age, as with tmpfiles.d or find -mtime +14",
+        ),
+    )
+
+
+def name_returns(name: str) -> int | None:
+    """Return after how many hours a log_filename comes again; None: after weeks.
+
+    0: it is always the same.
+
+    >>> name_returns("postgresql-%H.log"), name_returns("postgresql-%a.log")
+    (24, 168)
+    >>> name_returns("postgresql.log"), name_returns("postgresql-%Y-%m-%d.log")
+    (0, None)
+    """
+    found = {escape[1] for escape in escapes(name)}
+    if found & set("YGysFcDxmjdbBhe"):
+        return None
+    if found & set("aAuw"):
+        return 7 * _DAY_HOURS
+    if found & set("HITRk"):
+        return _DAY_HOURS
+    return 1 if found & set("MS") else 0
 
 
 def _levels(facts: Facts) -> Iterator[Finding]:

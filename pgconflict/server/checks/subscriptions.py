@@ -6,7 +6,12 @@ from typing import TYPE_CHECKING
 
 from pgconflict.server.checks.finding import Check, Finding, Severity
 from pgconflict.server.checks.workers import names
-from pgconflict.server.statements import alter_subscription, identifier
+from pgconflict.server.statements import (
+    RESTART,
+    alter_subscription,
+    alter_system,
+    identifier,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,6 +96,31 @@ def _options(facts: Facts, subscription: Subscription) -> Iterator[Finding]:
             remedy=(
                 alter_subscription(subscription.name, "SET (disable_on_error = true)"),
             ),
+        )
+    if subscription.run_as_owner:
+        yield Finding(
+            node=facts.node,
+            check=Check.RUN_AS_OWNER,
+            severity=Severity.WARNING
+            if subscription.owner_superuser
+            else Severity.NOTICE,
+            seen=f"run_as_owner = true for {names([subscription])}",
+            why="Changes are applied with the rights of the subscription's owner, not"
+            " of each table's: who owns a table can have its triggers and functions"
+            " run with them.",
+            remedy=(
+                alter_subscription(subscription.name, "SET (run_as_owner = false)"),
+            ),
+        )
+    if subscription.two_phase and facts.number("max_prepared_transactions") == 0:
+        yield Finding(
+            node=facts.node,
+            check=Check.TWO_PHASE,
+            severity=Severity.ERROR,
+            seen=f"two_phase = true for {names([subscription])}, and"
+            " max_prepared_transactions = 0",
+            why="The first transaction that is prepared on the publisher stops apply.",
+            remedy=(alter_system("max_prepared_transactions", "100"), RESTART),
         )
     if subscription.streaming == "parallel":
         yield Finding(
