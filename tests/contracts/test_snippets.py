@@ -38,8 +38,6 @@ LINES = (
     (r"mkdir -p /etc/pgconflict$", "tests/systemd/test_unit_runs.py"),
     (r"systemctl (enable --now|status|edit) pgconflict", "tests/systemd/run.sh"),
     (r"pipx install \.$", "tests/contracts/test_wheel.py, as pipx does it"),
-    (r"python3 -m venv |\S*/pip install \.|ln -s ", "tests/systemd/run.sh"),
-    (r"create(user|db) ", "tests/servers/test_guides.py, as SQL"),
     # They show what the machine knows, and change nothing.
     (r"journalctl -u pgconflict ", "nobody: systemd's journal of a real host"),
     (r"timedatectl$|chronyc tracking$", "nobody: a real host's clock"),

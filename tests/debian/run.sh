@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs the Debian package into a Debian that has nothing else, upgrades and purges it.
+# Installs the Debian package into a Debian that has nothing but what it depends on,
+# upgrades and purges it.
 # Needs root, dpkg-deb and debootstrap, Debian's mirror once; the first run takes some
 # minutes, later ones half of one.  The bare Debian is kept in $CACHE.
 #
@@ -26,7 +27,7 @@ chmod 755 "$work"
 bare=$CACHE/debian-$SUITE.tar
 if [ ! -e "$bare" ]; then
     mkdir -p "$CACHE"
-    debootstrap --variant=minbase --include=python3 "$SUITE" "$work/bare" >"$work/log" ||
+    debootstrap --variant=minbase --include=python3,adduser "$SUITE" "$work/bare" >"$work/log" ||
         { tail -5 "$work/log" >&2; exit 1; }
     rm -f "$work"/bare/var/cache/apt/archives/*.deb "$work"/bare/var/lib/apt/lists/*_*
     tar --create --numeric-owner --directory="$work/bare" --file="$work/bare.tar" .
