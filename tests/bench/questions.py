@@ -2,7 +2,6 @@
 
 `PGCONFLICT_BENCH_ROWS` says how many (two million if it does not), over 90 days.  The
 first and the last day are storms: each has a quarter of the rows, ten million at most.
-Last the retention drops the first day.
 """
 
 from __future__ import annotations
