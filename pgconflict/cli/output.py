@@ -188,6 +188,8 @@ def json_text(value: object) -> str:
         text = json.dumps(
             msgspec.to_builtins(value, enc_hook=str), separators=(",", ":")
         )
+    if text.isascii() and "\x7f" not in text:
+        return text  # encoding has escaped the others, and this may be many megabytes
     return _UNSAFE.sub(lambda found: json.dumps(found[0])[1:-1], text)
 
 

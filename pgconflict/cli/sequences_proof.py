@@ -13,7 +13,7 @@ from pgconflict.conflict_log.sequence_syncs import Ending, Stored, Value
 from pgconflict.core.lsn import format_lsn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from pgconflict.core.sequence_proof import Line, Proof
 
@@ -69,18 +69,24 @@ def _cells(line: Line) -> tuple[object, ...]:
 
 
 def proof_document(proof: Proof, ending: Ending, sync_id: int | None) -> dict[str, Any]:
-    """Return the proof for JSON."""
+    """Return the proof for JSON: what was moved or is not as asked, line by line."""
+    lines = [
+        line
+        for line in proof.lines
+        if line.moved or line.blocked or line.doubt is not None
+    ]
     return {
         "sync_id": sync_id,
         "outcome": ending.outcome,
         "moved": ending.moved,
+        "unchanged": ending.unchanged,
         "blocked": ending.blocked,
         "doubts": ending.doubts,
         "source_lsn": _lsn(ending.source_lsn),
         "applied_lsn": _lsn(ending.applied_lsn),
         "longest_lock_s": ending.longest_lock_s,
         "seen": list(ending.seen),
-        "proof": [msgspec.to_builtins(value) for value in stored_values(proof, None)],
+        "proof": list(stored_values(lines, None)),
     }
 
 
@@ -88,9 +94,9 @@ def _lsn(lsn: int | None) -> str | None:
     return None if lsn is None else format_lsn(lsn)
 
 
-def stored_values(proof: Proof, node: str | None) -> Iterator[Value]:
+def stored_values(lines: Iterable[Line], node: str | None) -> Iterator[Value]:
     """Yield each sequence as the conflict log keeps it."""
-    for line in proof.lines:
+    for line in lines:
         source, before, after = line.source, line.before, line.after
         yield Value(
             node or "",

@@ -205,7 +205,7 @@ class _Sync:
         ending = self._ending(done)
         if connection is not None and sync_id is not None:
             with store():
-                values = stored_values(done.proof, target.name)
+                values = stored_values(done.proof.lines, target.name)
                 sequence_syncs.end(connection, sync_id, ending, values)
         if self._arguments.json:
             document = plan_document(seen, target.database)

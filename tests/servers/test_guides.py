@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -181,3 +182,25 @@ def test_switchover(new_guide: Callable[..., Guide]) -> None:
     assert new.value("select id from orders where what = 'milk'") > 100
     assert new.value("select count(*) from pg_subscription") == 0
     assert old.value("select count(*) from pg_replication_slots") == 0
+
+
+def test_sequences(new_guide: Callable[..., Guide]) -> None:
+    guide = new_guide(a=17, b=18, c=19, log=18)
+    with psycopg.connect(guide.clusters["log"].dsn(), autocommit=True) as connection:
+        connection.execute("create database pgconflict")
+    a, b, c = (Node(name, guide.clusters[name]) for name in "abc")
+
+    for block in blocks(DOCS / "sequences.md"):
+        said = guide.follow(block)
+        if "--margin 60s" in block.text:
+            for name in ("invoices", "tickets", "returns", "orders_id_seq"):
+                nextval = f"select nextval('{name}')"
+                assert b.value(nextval) > a.value(nextval)
+        if "stagger" in block.text:
+            # The last line is a check, which finds no node in another's way.
+            assert not re.search("overlapping|drift|unreadable", said)
+
+    drawn = Counter(
+        node.value("select nextval('returns')") for node in (a, b, c) for _ in range(50)
+    )
+    assert set(drawn.values()) == {1}

@@ -28,6 +28,7 @@ def started(new_daemon: Callable[..., Daemon], pair: Pair, **how: Any) -> Daemon
     return daemon
 
 
+@pytest.mark.majors(15, 19)
 def test_a_standby_is_kept_ahead_and_not_locked_for_nothing(
     same: Pair, new_daemon: Callable[..., Daemon]
 ) -> None:
@@ -56,7 +57,7 @@ def test_a_standby_is_kept_ahead_and_not_locked_for_nothing(
     assert "moved 2 sequences of node b" in daemon.said()
 
 
-@pytest.mark.majors(15, 19)
+@pytest.mark.majors(17)
 def test_a_bound_in_time_follows_the_rate(
     same: Pair, new_daemon: Callable[..., Daemon]
 ) -> None:
@@ -71,7 +72,7 @@ def test_a_bound_in_time_follows_the_rate(
     assert stands(same.b, "app.still") == (1, False)
 
 
-@pytest.mark.majors(15, 18)
+@pytest.mark.majors(18)
 def test_active_nodes_are_kept_level_and_overlaps_are_shown(
     same: Pair, new_daemon: Callable[..., Daemon]
 ) -> None:
