@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from pgconflict.conflict_log.ledger_store import Account as Name
 from pgconflict.conflict_log.tally import APPLY_ERROR
-from pgconflict.core.ledger import Account, Difference, Epoch, Reading, difference
+from pgconflict.core.ledger import (
+    SETTLE_S,
+    Account,
+    Difference,
+    Epoch,
+    Reading,
+    difference,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from datetime import datetime
 
     from pgconflict.conflict_log.ledger_store import LedgerStore
     from pgconflict.daemon.metrics import Metrics
@@ -29,6 +35,10 @@ COUNTED_S: Final = 5.0
 EXPLAINED_WITHIN: Final = timedelta(minutes=3)
 """A setting that hides entries is looked at once a minute: until then a difference
 may still be explained."""
+
+SAME_FOR: Final = timedelta(seconds=3 * SETTLE_S)
+SELDOM: Final = timedelta(seconds=10)
+"""Where neither side has moved for so long, they are compared so often only."""
 
 Key = tuple[int, str]  # subscription oid, counter
 
@@ -53,6 +63,8 @@ class Ledger:
         self._names: dict[int, tuple[str, str | None]] = {}
         self._stored: dict[Key, tuple[Epoch, float]] = {}
         self._unexplained: dict[Key, _Unexplained] = {}
+        self._seen: object = None
+        self._same_since = self._compared_at = datetime.min.replace(tzinfo=UTC)
 
     async def load(self) -> None:
         """Takes up the epochs that have not ended.
@@ -83,6 +95,8 @@ class Ledger:
         Raises:
             ConflictLogUnavailableError: an epoch could not be stored.
         """
+        if self._nothing_new(subscriptions, recorded, at, caught_up=caught_up):
+            return
         self._troubles.look(at)
         for one in subscriptions:
             self._names[one.subid] = (one.name, one.database)
@@ -104,6 +118,31 @@ class Ledger:
         await self._explain(at)
         self._show(subscriptions)
         await self._drop_missing({one.subid for one in subscriptions})
+
+    def _nothing_new(
+        self,
+        subscriptions: list[SubscriptionStatistics],
+        recorded: Mapping[Key, int],
+        at: datetime,
+        *,
+        caught_up: bool,
+    ) -> bool:
+        """Whether both sides have been the same for so long that it can wait.
+
+        What is compared seldom is judged alike: only the two sides' last change
+        counts, and both are compared every second from then on.
+        """
+        seen = (
+            [_counted(one) for one in subscriptions],
+            sum(recorded.values()),
+            caught_up,
+        )
+        if seen != self._seen:
+            self._seen, self._same_since = seen, at
+        if at - self._same_since < SAME_FOR or at - self._compared_at >= SELDOM:
+            self._compared_at = at
+            return False
+        return True
 
     async def _drop_missing(self, present: set[int]) -> None:
         for key in [key for key in self._accounts if key[0] not in present]:
@@ -180,3 +219,15 @@ def _counters(one: SubscriptionStatistics) -> Iterator[tuple[str, int]]:
     found: Mapping[str, int] = one.conflicts
     yield from found.items()
     yield APPLY_ERROR, one.apply_errors
+
+
+def _counted(one: SubscriptionStatistics) -> tuple[object, ...]:
+    """What the ledger takes of a subscription."""
+    return (
+        one.subid,
+        one.name,
+        one.apply_errors,
+        one.conflicts,
+        one.stats_reset,
+        one.statistics_began,
+    )

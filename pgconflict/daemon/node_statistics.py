@@ -15,8 +15,8 @@ from pgconflict.daemon.native import copy_native
 from pgconflict.daemon.stalls import Stalls
 from pgconflict.daemon.statistics import (
     Mirror,
+    StatisticsReader,
     read_origin_progress,
-    read_statistics,
 )
 from pgconflict.daemon.troubles import Troubles
 from pgconflict.errors import ConflictLogUnavailableError
@@ -52,6 +52,7 @@ class NodeStatistics:
         self._job = job
         self._tail = tail
         # These outlive a lost connection: a counter must not fall for it.
+        self._reader = StatisticsReader()
         self._mirror = Mirror(node.name, job.metrics)
         self._stalls = Stalls()
         self._troubles = Troubles(
@@ -82,7 +83,7 @@ class NodeStatistics:
             await session.close()
 
     async def _show(self, session: NodeSession) -> None:
-        subscriptions = await read_statistics(session)
+        subscriptions = await self._reader.read(session)
         metrics, node = self._job.metrics, self._node.name
         metrics.node_up.labels(node).set(1)
         self._mirror.show(session.major, subscriptions)

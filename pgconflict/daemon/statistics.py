@@ -8,6 +8,7 @@ without the mirror falling.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from operator import is_
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -15,7 +16,7 @@ import msgspec
 from pgconflict.core.capability import capability
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     import asyncpg
@@ -74,15 +75,29 @@ class SubscriptionStatistics:
         )
 
 
-async def read_statistics(session: NodeSession) -> list[SubscriptionStatistics]:
-    """All subscriptions of the server.
+class StatisticsReader:
+    """Reads all subscriptions of a server, again and again.
 
-    Raises:
-        NodeUnavailableError: the node can't be asked now.
+    What did not change comes as the same object: whoever shows it can pass it over.
     """
-    return [
-        SubscriptionStatistics.from_row(r) for r in await session.rows("statistics")
-    ]
+
+    def __init__(self) -> None:
+        self._read: dict[int, tuple[asyncpg.Record, SubscriptionStatistics]] = {}
+
+    async def read(self, session: NodeSession) -> list[SubscriptionStatistics]:
+        """Return them as they are now.
+
+        Raises:
+            NodeUnavailableError: the node can't be asked now.
+        """
+        read = {}
+        for row in await session.rows("statistics"):
+            before = self._read.get(row["subid"])
+            if before is None or before[0] != row:
+                before = (row, SubscriptionStatistics.from_row(row))
+            read[row["subid"]] = before
+        self._read = read
+        return [one for _, one in read.values()]
 
 
 async def read_origin_progress(session: NodeSession) -> dict[int, int]:
@@ -112,6 +127,7 @@ class Mirror:
     metrics: Metrics
     _last: dict[tuple[int, str, str], int] = field(default_factory=dict)
     _known: dict[str, set[int]] = field(default_factory=dict)
+    _shown: dict[str, list[SubscriptionStatistics]] = field(default_factory=dict)
 
     def show(self, major: int, subscriptions: list[SubscriptionStatistics]) -> None:
         """Brings the metrics up to what was just read; drops what is no more."""
@@ -122,11 +138,15 @@ class Mirror:
             if subids.isdisjoint(one.subid for one in named.get(name, ())):
                 self.metrics.forget_subscription(self.node, name)
                 del self._known[name]
+                self._shown.pop(name, None)
         for name, same in named.items():
             if name not in self._known:
                 self.metrics.know_subscription(
                     self.node, name, sorted(capability(major).counted_types)
                 )
+            if unchanged(same, self._shown.get(name, ())):
+                continue
+            self._shown[name] = same
             self._known[name] = {one.subid for one in same}
             self._show(name, same)
             for one in same:
@@ -161,3 +181,10 @@ class Mirror:
         last = self._last.get(counter, 0)
         self._last[counter] = number
         return number - last if number >= last else number
+
+
+def unchanged(
+    ones: Sequence[SubscriptionStatistics], others: Sequence[SubscriptionStatistics]
+) -> bool:
+    """Whether they are the same objects: quicker than to compare what is in them."""
+    return len(ones) == len(others) and all(map(is_, ones, others))

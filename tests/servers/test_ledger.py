@@ -341,6 +341,43 @@ def test_counters_that_begin_anew(
 
 
 @pytest.mark.majors(18)
+def test_a_promoted_standby_has_counters_of_its_own(
+    new_pair: Callable[..., Pair], new_daemon: Callable[..., Daemon]
+) -> None:
+    """The same system, without the statistics: a base backup has none."""
+    pair = new_pair(18)
+    daemon = new_daemon({"b": pair.b.dsn})
+    daemon.start()
+    with pair.replicate(both=False) as made:
+        compared(daemon, made)
+        miss(made, range(1, 4))
+        daemon.wait_count(3, "subname = %s", made.to_b.name)
+        cluster = pair.b.cluster
+        cluster.stop()
+        for file in (cluster.data_directory / "pg_stat").iterdir():
+            file.unlink()
+        (cluster.data_directory / "standby.signal").touch()
+        cluster.start()
+        assert pair.b.value("select pg_is_in_recovery()")
+        pair.b.execute("select pg_promote()")
+        made.catch_up()
+        # As many as before: no counter is lower than it was.
+        miss(made, range(10, 13))
+        daemon.wait_count(6, "subname = %s", made.to_b.name)
+
+        def known() -> Completeness | None:
+            one = compared(daemon, made)
+            return one if one.holes else None
+
+        found = wait_for(known, "that its counters began anew", timeout=90)
+
+        assert {word for hole in found.holes for word in hole.reasons} == {
+            "statistics_restart"
+        }
+        assert found.unaccounted == 0
+
+
+@pytest.mark.majors(18)
 def test_one_name_in_two_databases(
     new_pair: Callable[..., Pair], new_daemon: Callable[..., Daemon]
 ) -> None:

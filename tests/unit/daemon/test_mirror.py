@@ -88,3 +88,40 @@ def test_a_dropped_subscription_is_gone_and_a_new_one_begins_anew(
     mirror.show(18, [subscription(apply_errors=7)])
     mirror.show(18, [subscription(subid=99999, apply_errors=1)])
     assert value(metrics, "apply_errors_total") == 1
+
+
+def test_one_name_in_two_databases_is_one_series(
+    metrics: Metrics, mirror: Mirror
+) -> None:
+    """The second one's counters are added; the worse of two states is shown."""
+
+    def both(first: int, second: int, *, up: bool) -> None:
+        mirror.show(
+            18,
+            [
+                subscription(conflicts={"insert_exists": first}, worker_up=True),
+                subscription(
+                    subid=17000,
+                    database="other",
+                    conflicts={"insert_exists": second},
+                    worker_up=up,
+                ),
+            ],
+        )
+
+    seen = []
+    for first, second in ((3, 1), (3, 2), (4, 2), (4, 0)):  # the second was reset
+        both(first, second, up=second != 2)
+        kind = "insert_exists"
+        seen.append(
+            (
+                value(metrics, "server_conflicts_total", conflict_type=kind),
+                value(metrics, "subscription_worker_up"),
+            )
+        )
+
+    assert seen == [(4, 1), (5, 0), (6, 0), (6, 1)]
+    # The other one goes on as before.
+    mirror.show(18, [subscription(conflicts={"insert_exists": 5})])
+    kind = "insert_exists"
+    assert value(metrics, "server_conflicts_total", conflict_type=kind) == 7
