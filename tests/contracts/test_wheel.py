@@ -16,7 +16,7 @@ from hatchling.builders.wheel import WheelBuilder
 
 from pgconflict import __version__
 from pgconflict.cli.examples import EXAMPLES
-from tests.contracts.tree import ROOT
+from tests.contracts.tree import ROOT, files
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +96,12 @@ def test_source_distribution_makes_the_same_wheel(
     with tarfile.open(made) as archive:
         archive.extractall(tmp_path, filter="data")
     (unpacked,) = (path for path in tmp_path.iterdir() if path.is_dir())
+    # All that the tests and `make deb` need.
+    for folder in ("config", "docker", "docs", "packaging", "sql", "systemd", "tools"):
+        ours = {
+            path.relative_to(ROOT) for path in files(below=folder) if path.is_file()
+        }
+        assert ours <= {path.relative_to(unpacked) for path in unpacked.rglob("*")}
     (wheel,) = WheelBuilder(str(unpacked)).build(
         directory=str(tmp_path), versions=["standard"]
     )
