@@ -9,6 +9,7 @@ may tell. Both are kept in memory only as far as they decide what must be stored
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -35,8 +36,14 @@ class Plan:
     entries: Sequence[Recorded]
     learnt: dict[Transaction, int]
     streamed: frozenset[Transaction]
+    new: dict[Transaction, date]  # streamed, with all their rows on this day
     passed: dict[int, tuple[int, datetime]]  # subscription: LSN seen, when
     stalls: dict[int, int]  # subscription: lowest LSN that stopped apply
+
+    @property
+    def scattered(self) -> bool:
+        """Whether rows without their LSN may be on other days than the batch's."""
+        return self.streamed != self.new.keys()
 
 
 class Stories:
@@ -46,6 +53,8 @@ class Stories:
         self._connection = connection
         self._node = node
         self._streamed: dict[Transaction, int | None] = {}
+        # Those that were new when their first entry came, as long as all is of a day.
+        self._new: dict[Transaction, date] = {}
         self._stalled: dict[int, int] = {}
 
     async def load(self) -> None:
@@ -87,12 +96,15 @@ class Stories:
             if conflict.stalls:
                 stalls.setdefault(subid, lsn)
         streamed: frozenset[Transaction] = frozenset()
+        new: dict[Transaction, date] = {}
         if lacking:
             entries, streamed = await self._complete(entries, learnt)
+            new = await self._new_ones(streamed, entries)
         return Plan(
             entries=entries,
             learnt=learnt,
             streamed=streamed,
+            new=new,
             passed=passed,
             stalls=stalls,
         )
@@ -124,6 +136,28 @@ class Stories:
                 completed.append(entry)
         return completed, frozenset(key for key, lsn in known.items() if lsn is None)
 
+    async def _new_ones(
+        self, streamed: frozenset[Transaction], entries: Sequence[Recorded]
+    ) -> dict[Transaction, date]:
+        """Which of them have no rows but on the one day of these entries."""
+        days = {entry.conflict.log_time.astimezone(UTC).date() for entry in entries}
+        if len(days) != 1:
+            return {}
+        [day] = days
+        return {
+            key: day
+            for key in streamed
+            if self._new.get(key) == day
+            or (key not in self._streamed and not await self._has_rows(key))
+        }
+
+    async def _has_rows(self, key: Transaction) -> bool:
+        return bool(
+            await self._connection.fetchval(
+                query("streamed_known"), self._node.system_identifier, *key
+            )
+        )
+
     async def _finish_lsn(self, key: Transaction) -> int | None:
         if key in self._streamed:
             return self._streamed[key]
@@ -133,14 +167,8 @@ class Stories:
         return None if lsn is None else parse_lsn(lsn)
 
     def quiet(self, batch: Batch, plan: Plan) -> bool:
-        """Whether the batch ends, opens or completes no story: rows are all it has."""
-        return not (
-            plan.learnt
-            or plan.streamed
-            or plan.passed
-            or batch.events
-            or batch.finish_lsns
-        )
+        """Whether the batch ends or completes no story."""
+        return not (plan.learnt or plan.passed or batch.events or batch.finish_lsns)
 
     async def tell_before(self, plan: Plan) -> set[date]:
         """Completes rows with the LSNs learnt; the days of the rows it completed.
@@ -188,6 +216,8 @@ class Stories:
             self._streamed[key] = lsn
         for key in plan.streamed:
             self._streamed.setdefault(key, None)
+            self._new.pop(key, None)
+        self._new |= plan.new
         for subid in plan.passed:
             self._stalled.pop(subid, None)
         for subid, lsn in plan.stalls.items():

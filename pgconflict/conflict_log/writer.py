@@ -270,11 +270,12 @@ class ConflictLogWriter:
         widened = self._ranges.wider(ranges)
         quiet = self._stories.quiet(batch, plan) and not self._stage.native_waiting
         surely_new = (
-            len(days) == 1 and not elsewhere and not plan.streamed and not too_old
+            len(days) == 1 and not elsewhere and not plan.scattered and not too_old
         )
         day = min(days) if surely_new else None
         stored = Tally()
-        if day is not None and quiet and not widened and len(entries) <= FEW:
+        only_rows = quiet and not widened and not plan.streamed
+        if day is not None and only_rows and len(entries) <= FEW:
             stored = await self._write_few(batch, day, self._rows(entries))
             self._recorded += stored.counters
             if stored.labels.total() == len(entries):
@@ -288,7 +289,7 @@ class ConflictLogWriter:
                 conflicts = attempts = table.tally_of(entries)
             elif entries:
                 # Without its LSN a transaction may have rows on any day.
-                bounds = FOREVER if plan.streamed else window(days | elsewhere)
+                bounds = FOREVER if plan.scattered else window(days | elsewhere)
                 conflicts, attempts = await self._stage.store(
                     self._rows(entries), bounds
                 )

@@ -102,20 +102,24 @@ async def test_equal_entries_of_one_attempt_are_told_apart_by_place(
     assert sorted(rows("place, attempts")) == [(1, 2), (2, 2), (3, 2)]
 
 
+@pytest.mark.parametrize("how", ["whole", "streamed"])
 @pytest.mark.parametrize("seed", range(6))
 async def test_any_order_and_cutting_gives_the_same_rows(
-    writer: ConflictLogWriter, rows: Rows, seed: int
+    writer: ConflictLogWriter, rows: Rows, seed: int, how: str
 ) -> None:
-    """Attempts of whole transactions, in any order, cut anywhere, read twice."""
+    """Attempts of whole transactions, in any order, cut anywhere, read twice.
+
+    Those that are streamed lack their LSN: by that no row's day can be known.
+    """
     chance = random.Random(seed)
     attempts = [
         [
             entry(
                 session=f"{xid}{attempt}.1",
                 line=10 * attempt + n,
-                at=xid + attempt * 5,
+                at=xid + attempt * (40_000 if how == "streamed" else 5),
                 xid=xid,
-                lsn=xid * 1000,
+                lsn=None if how == "streamed" else xid * 1000,
                 key=f"(id)=({n // 2})",
             )
             for n in range(6)
@@ -255,6 +259,32 @@ async def test_a_streamed_transaction_gets_its_lsn_when_the_leader_tells(
         ("0/270F", "1", 4),
         ("0/270F", "2", 3),
     ]
+
+
+async def test_a_streamed_burst_is_stored_once(
+    writer: ConflictLogWriter, database: str, rows: Rows
+) -> None:
+    def streamed(numbers: range, session: str = "1.1", at: float = 0) -> list[Recorded]:
+        return [
+            entry(session=session, line=n, at=at, lsn=None, key=f"{n}") for n in numbers
+        ]
+
+    assert await write(writer, *streamed(range(500))) == (500, 500)
+    assert await write(writer, *streamed(range(400, 1000))) == (500, 500)
+    # The next attempt, on the next day; then the first once more.
+    assert await write(writer, *streamed(range(900), "2.1", 86_400)) == (0, 900)
+    assert await write(writer, *streamed(range(1000, 1200), "2.1", 86_400)) == (
+        200,
+        200,
+    )
+    assert await write(writer, *streamed(range(1100))) == (0, 100)
+    await writer.close()
+    again = await ConflictLogWriter.over(await connect(database), NODE)
+    assert await write(again, *streamed(range(900), "2.1", 86_400)) == (0, 0)
+    assert await write(again, *streamed(range(50), "3.1", 172_800)) == (0, 50)
+    await again.close()
+
+    assert rows("count(*), sum(attempts)::int") == [(1200, 2250)]
 
 
 async def test_a_streamed_attempt_read_after_the_leaders_is_the_same_conflict(
