@@ -1269,10 +1269,10 @@ ALTER TABLE ONLY pgconflict.conflict_hour
     ADD CONSTRAINT conflict_hour_hour_node_subname_kind_conflict_type_schemana_key UNIQUE NULLS NOT DISTINCT (hour, node, subname, kind, conflict_type, schemaname, relname, relation);
 
 ALTER TABLE ONLY pgconflict.conflict_log
-    ADD CONSTRAINT conflict_log_pkey PRIMARY KEY (first_logged_at, conflict_id);
+    ADD CONSTRAINT conflict_log_pkey PRIMARY KEY (first_logged_at, conflict_id, system_identifier);
 
 ALTER TABLE ONLY pgconflict.conflict_log_kept
-    ADD CONSTRAINT conflict_log_kept_pkey PRIMARY KEY (first_logged_at, conflict_id);
+    ADD CONSTRAINT conflict_log_kept_pkey PRIMARY KEY (first_logged_at, conflict_id, system_identifier);
 
 ALTER TABLE ONLY pgconflict.ledger_difference
     ADD CONSTRAINT ledger_difference_pkey PRIMARY KEY (system_identifier, subid, counter, epoch_began_at, found_at);

@@ -149,6 +149,11 @@ def filters_of(arguments: argparse.Namespace, now: datetime | None = None) -> Fi
         if statuses:
             raise UsageError("--open and --status exclude each other")
         statuses = UNFINISHED
+    for name in set(arguments.type or ()) - {*ConflictType}:
+        # Not refused: a server newer than this pgconflict may have it.
+        output.print_message(
+            f"--type {output.visible(name)} is none of {', '.join(ConflictType)}"
+        )
     return Filters(
         since=_moment("--since", arguments.since, now),
         until=_moment("--until", arguments.until, now),

@@ -19,6 +19,14 @@ if TYPE_CHECKING:
 
 STATEMENT_S: Final = 60  # a batch of 10,000 rows through the stage, on a busy server
 LOCK_S: Final = 5
+# The server ends the session of a host that is gone after six seconds, and with it the
+# claim to its nodes; left to the kernel that takes two hours.
+KEEPALIVES: Final = {
+    "tcp_keepalives_idle": "3",
+    "tcp_keepalives_interval": "1",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "6000",
+}
 
 
 async def connect(config: Config, job: str) -> asyncpg.Connection:
@@ -38,6 +46,7 @@ async def connect(config: Config, job: str) -> asyncpg.Connection:
             statement_timeout=str(STATEMENT_S * 1000),
             lock_timeout=str(LOCK_S * 1000),
             idle_in_transaction_session_timeout=str(STATEMENT_S * 1000),
+            **KEEPALIVES,
         )
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise ConflictLogUnavailableError(

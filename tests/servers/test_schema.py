@@ -251,3 +251,37 @@ def test_a_newer_schema_is_refused(conflict_log_server: ConflictLogServer) -> No
             ConfigError, match="has step 999; this pgconflict knows none"
         ):
             schema.install(connection)
+
+
+KEYS = """
+select c.relname, array(
+        select a.attname::text from pg_attribute a
+         where a.attrelid = i.indrelid and a.attnum = any (i.indkey))
+  from pg_index i
+  join pg_class c on c.oid = i.indrelid
+ where i.indisunique and c.relnamespace = 'pgconflict'::regnamespace
+   and exists (select from pg_attribute a where a.attrelid = i.indrelid
+                  and a.attname = 'system_identifier' and not a.attisdropped)
+"""
+ONE_ROW_AN_ACTION = {"subscription_action"}
+
+
+def test_every_key_of_what_is_recorded_names_its_server(
+    conflict_log_server: ConflictLogServer,
+) -> None:
+    """What distributed tables ask of unique indexes; the days' own are among them."""
+    dsn = conflict_log_server.new_database()
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        schema.install(connection)
+        connection.execute("select pgconflict.make_partition('2026-11-20')")
+        keys = connection.execute(KEYS).fetchall()
+
+    tables = {table for table, _ in keys}
+    assert {"conflict_log", "conflict_log_20261120", "conflict_attempt"} <= tables
+    assert {
+        table for table, columns in keys if "system_identifier" not in columns
+    } <= ONE_ROW_AN_ACTION
+    partitioned = {"conflict_log": "first_logged_at", "conflict_attempt": "logged_at"}
+    for table, columns in keys:
+        if table in partitioned:
+            assert partitioned[table] in columns

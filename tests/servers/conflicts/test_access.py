@@ -38,7 +38,10 @@ def test_no_conflict_log_there(empty: str, refused: Refused, words: list[str]) -
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ("delete from pgconflict.schema_step where step > 1", "is at step 1 and lacks steps 2, 3"),
+        (
+            "delete from pgconflict.schema_step where step > 1",
+            "is at step 1 and lacks steps 2, 3",
+        ),
         (
             "insert into pgconflict.schema_step (step, name) values (999, 'later')",
             "has step 999; this pgconflict knows",

@@ -249,3 +249,22 @@ def test_new_blocks_are_in_the_indexes_over_blocks(dsn: str) -> None:
 
         assert left(now) == [0, 0, 0]
         assert all(left(now - timedelta(days=9)))
+
+
+def test_an_open_transaction_of_one_node_keeps_no_other_waiting(dsn: str) -> None:
+    """Counts of an hour are rows of a node: two daemons do not meet in them."""
+    record(dsn, [entry(key="first")], node="a")
+    record(dsn, [entry(key="first")], node="b")
+    count = "update pgconflict.conflict_log set attempts = attempts + 1 where node = %s"
+    with (
+        psycopg.connect(dsn) as asleep,
+        psycopg.connect(dsn, autocommit=True) as other,
+    ):
+        asleep.execute(count, ("a",))
+        other.execute("set lock_timeout = '10ms'")
+        other.execute(count, ("b",))
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            other.execute(count, ("a",))
+        record(dsn, [entry(key=str(n), line=n) for n in range(200)], node="b")
+        asleep.rollback()
+    assert_exact(dsn)
