@@ -66,8 +66,10 @@ class World:
         self.pair.both(
             "create schema shop;"
             "create table shop.orders (id serial primary key, v text);"
-            "create publication shop for table shop.orders"
+            "create publication shop for table shop.orders;"
+            "create sequence invoices; create sequence tickets"
         )
+        self.pair.a.execute("create sequence returns")
         for way in self.ways:
             way.create({"copy_data": False, "origin": "none"})
         for way in self.ways:

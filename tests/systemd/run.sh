@@ -6,6 +6,7 @@
 #
 #   tests/systemd/run.sh                 Debian 12, systemd 252
 #   SUITE=trixie tests/systemd/run.sh    Debian 13, systemd 257
+#   PACKAGE=dist/FILE.deb ROOT=/var/tmp/new tests/systemd/run.sh    the Debian package
 #
 # The container's files are in $ROOT and stay for the next run.
 set -eu
@@ -28,6 +29,13 @@ if [ ! -e "$ROOT/.made" ]; then
     # The account that the unit names.
     chroot "$ROOT" useradd --system --no-create-home --shell /usr/sbin/nologin pgconflict
     touch "$ROOT/.made"
+fi
+
+if [ -n "${PACKAGE:-}" ]; then
+    cp "$PACKAGE" "$ROOT/var/tmp/pgconflict.deb"
+    chroot "$ROOT" dpkg --install /var/tmp/pgconflict.deb
+    PGCONFLICT_SYSTEMD_ROOT=$ROOT "$PYTHON" -m pytest -p no:randomly tests/systemd "$@"
+    exit
 fi
 
 # pip finds this machine's certificates and settings.
