@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from pgconflict.core.markers import worker_markers
 from pgconflict.core.server_log import LogFormat
 from pgconflict.core.translation import LABELLED, catalogs
 
@@ -60,6 +59,9 @@ def detect_languages(sample: bytes) -> frozenset[str]:
             found.add(language)
     if not sample.isascii():
         # Only then can the others be there: each has letters beyond ASCII.
+        # Imported here: a log in JSON, or all ASCII, needs none of it.
+        from pgconflict.core.markers import worker_markers  # noqa: PLC0415
+
         found |= {
             language
             for language in catalogs().keys() - found

@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from pgconflict.core import messages
-from pgconflict.core.apply_error import apply_error
 from pgconflict.core.attribution import attribute
 from pgconflict.core.conflict import (
     Conflict,
@@ -23,7 +22,6 @@ from pgconflict.core.conflict import (
     StoryEvent,
     WorkerStarted,
 )
-from pgconflict.core.detail import split_detail
 from pgconflict.core.frame import split_context
 from pgconflict.core.parallel_apply import finish_lsn, is_repeated
 from pgconflict.core.quick import Quick
@@ -36,6 +34,9 @@ if TYPE_CHECKING:
     from pgconflict.core.line_prefix import LinePrefix
     from pgconflict.core.log_time import LogClock
     from pgconflict.core.server_log import LogRecord
+
+# LATER: the sentences of DETAIL take longer to compile than a small log to read, and
+# most conflicts are read quickly.
 
 UNDATED: Final = datetime.min.replace(tzinfo=UTC)
 """The time of an entry in a log whose prefix has none."""
@@ -190,6 +191,8 @@ class Recognition:
         parts = messages.conflict_message(said.message)
         if parts is None or said.user_code or not said.has_servers_context:
             return None
+        from pgconflict.core.detail import split_detail  # noqa: PLC0415 - LATER
+
         relation, conflict_type = parts
         operation = said.frame.operation if said.frame else ""
         return conflict_of(
@@ -222,6 +225,8 @@ class Recognition:
             return conflict
         if said.message == messages.PARALLEL_EXIT and is_repeated(said):
             return finish_lsn(said)
+        from pgconflict.core.apply_error import apply_error  # noqa: PLC0415 - LATER
+
         return apply_error(said)
 
     def _story(self, said: Said) -> Entry | None:
