@@ -1,0 +1,140 @@
+"""Every guard of the decision: without it, what is here would be decided otherwise.
+
+Node a logs that b's change, committed at `B`, met a's own version of `A`; what b
+logged about a's changes is the evidence.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from pgconflict.core.cause import Cause, Logged, decide
+
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+PLACED = "an entry of the other node can't be placed in time"
+
+
+def at(milliseconds: float) -> datetime:
+    return NOON + timedelta(milliseconds=milliseconds)
+
+
+A, B = at(0), at(10)
+
+
+def entry(**how: Any) -> Logged:
+    """An update of b that met a's version."""
+    given: dict[str, Any] = {
+        "conflict_id": 1,
+        "conflict_type": "update_origin_differs",
+        "stalls": False,
+        "logged_at": at(20),
+        "last_logged_at": at(20),
+        "attempts": 1,
+        "remote_at": B,
+        "remote_lsn": 100,
+        "local_at": A,
+        "local_kind": "local",
+    }
+    return Logged(**(given | how))
+
+
+def mirrored(**how: Any) -> Logged:
+    """What b logged about a change of a, which it had applied before it wrote."""
+    given: dict[str, Any] = {
+        "conflict_id": 2,
+        "logged_at": at(5),
+        "last_logged_at": at(5),
+        "remote_at": at(-1),
+        "local_at": at(4),
+    }
+    return entry(**(given | how))
+
+
+@pytest.mark.parametrize(
+    ("one", "others", "cause"),
+    [
+        (entry(), [], Cause.HAND_OVER),
+        (entry(), [mirrored()], Cause.HAND_OVER),
+        # Its commit time does not matter: it was applied before b wrote.
+        (entry(), [mirrored(remote_at=None)], Cause.HAND_OVER),
+        (entry(), [mirrored(local_at=B, logged_at=at(12))], Cause.CONCURRENT),
+        # A later change of a, which the entry is not about.
+        (
+            entry(),
+            [mirrored(local_at=B, logged_at=at(12), remote_at=at(1))],
+            Cause.HAND_OVER,
+        ),
+        # The last attempt met another version, perhaps.
+        (entry(attempts=2), [], Cause.UNKNOWN),
+        # The change of a was tried again after b had written.
+        (entry(), [mirrored(attempts=2, last_logged_at=at(15))], Cause.UNKNOWN),
+        (entry(), [mirrored(attempts=2, last_logged_at=at(8))], Cause.HAND_OVER),
+        # It stopped apply after b had written: not applied before.
+        (
+            entry(),
+            [mirrored(stalls=True, last_logged_at=at(15))],
+            Cause.CONCURRENT,
+        ),
+        # Not the version of a session, or none that could be placed.
+        (entry(local_kind="origin"), [], Cause.UNKNOWN),
+        (entry(local_at=None, local_kind=None), [], Cause.UNKNOWN),
+        (
+            entry(conflict_type="insert_exists", local_at=None, local_kind=None),
+            [mirrored(local_at=B, logged_at=at(12))],
+            Cause.UNKNOWN,
+        ),
+        (entry(conflict_type="update_missing", local_at=None), [], Cause.UNKNOWN),
+        (entry(remote_at=None), [], Cause.UNKNOWN),
+        (entry(), [mirrored(moves_here=True)], Cause.UNKNOWN),
+    ],
+)
+def test_decided(one: Logged, others: list[Logged], cause: Cause) -> None:
+    assert decide(one, others, [], []).cause is cause
+
+
+@pytest.mark.parametrize(
+    ("one", "others"),
+    [
+        # Both in one millisecond of b's log.
+        (
+            entry(),
+            [mirrored(conflict_type="update_missing", local_at=None, logged_at=B)],
+        ),
+        # When it was applied nobody knows.
+        (entry(), [mirrored(stalls=True)]),
+        # a's log time is cut: the change may have come before or after it.
+        (
+            entry(conflict_type="update_missing", local_at=None, logged_at=at(20)),
+            [mirrored(local_at=B, logged_at=at(12), remote_at=at(20.5))],
+        ),
+        (entry(), [mirrored(local_at=B, logged_at=at(12), remote_at=None)]),
+    ],
+)
+def test_what_can_not_be_placed_is_left_open(one: Logged, others: list[Logged]) -> None:
+    decision = decide(one, others, [], [])
+
+    assert (decision.cause, decision.reason) == (Cause.UNKNOWN, PLACED)
+
+
+def test_a_clock_that_was_set_back_leaves_all_open() -> None:
+    first = mirrored(conflict_id=2, remote_lsn=50, remote_at=at(-1))
+    second = mirrored(conflict_id=3, remote_lsn=60, remote_at=at(-2))
+
+    assert decide(entry(), [first, second], [], []).cause is Cause.UNKNOWN
+    assert decide(entry(remote_lsn=40), [], [mirrored()], []).cause is Cause.UNKNOWN
+
+
+def test_a_doubt_leaves_an_absence_open_and_no_proof() -> None:
+    proof = mirrored(local_at=B, logged_at=at(12))
+
+    assert decide(entry(), [], [], ["why"]).reason == "why"
+    assert decide(entry(), [proof], [], ["why"]).cause is Cause.CONCURRENT
+
+
+def test_what_stopped_apply_leaves_an_absence_open() -> None:
+    stopped = mirrored(stalls=True, remote_at=at(5), last_logged_at=at(15))
+
+    assert decide(entry(), [], [stopped], []).cause is Cause.UNKNOWN
