@@ -113,15 +113,18 @@ def _compare(reports: list[Report]) -> None:
 
 async def _ask(nodes: Sequence[Node], limits: Limits) -> list[Report]:
     # At the same time: each that is away takes its whole time limit.
-    return await asyncio.gather(*(_ask_node(node, limits) for node in nodes))
+    several = len(nodes) > 1
+    return await asyncio.gather(
+        *(_ask_node(node, limits, view=several) for node in nodes)
+    )
 
 
-async def _ask_node(node: Node, limits: Limits) -> Report:
+async def _ask_node(node: Node, limits: Limits, *, view: bool) -> Report:
     who = f"node {node.name}"
     seconds = limits.statement_timeout.total_seconds() * _STATEMENTS
     try:
         connection = await connect_async(node.dsn, job="check", who=who, limits=limits)
-        asked = asyncio.ensure_future(_read(connection, node, limits))
+        asked = asyncio.ensure_future(_read(connection, node, limits, view=view))
         await asyncio.wait({asked}, timeout=seconds)
         # At once: psycopg would first ask the server to cancel, and wait for that.
         connection.pgconn.finish()
@@ -130,19 +133,23 @@ async def _ask_node(node: Node, limits: Limits) -> Report:
             await asyncio.wait({asked})
             raise NodeUnavailableError(f"{who} did not answer within {seconds:g} s")
         with translated(who):
-            facts, view = asked.result()
+            facts, seen = asked.result()
     except PgConflictError as error:
         finding = checks.unreachable(node.name, error)
         return Report(node.name, None, [finding], error.exit_code)
-    return Report(node.name, facts.server.version, checks.judge(facts), 0, view)
+    return Report(node.name, facts.server.version, checks.judge(facts), 0, seen)
 
 
 async def _read(
-    connection: psycopg.AsyncConnection[Any], node: Node, limits: Limits
-) -> tuple[checks.Facts, View]:
+    connection: psycopg.AsyncConnection[Any],
+    node: Node,
+    limits: Limits,
+    *,
+    view: bool,
+) -> tuple[checks.Facts, View | None]:
     return (
         await checks.read(connection, node, limits),
-        await checks.read_view(connection, node, limits),
+        await checks.read_view(connection, node, limits) if view else None,
     )
 
 

@@ -181,6 +181,17 @@ def _sequences(views: Sequence[View], ways: Sequence[Way]) -> Iterator[Finding]:
         ]
         if len({way.subscriber.name for way in among}) < 2:  # noqa: PLR2004 - one way
             continue
+        if one.sequences is None or other.sequences is None:
+            unread = one if one.sequences is None else other
+            yield Finding(
+                node=unread.name,
+                check=Check.SEQUENCES_COLLIDE,
+                severity=Severity.NOTICE,
+                seen="sequences were not compared: they were not read in time",
+                why="Whether two nodes will give out the same value is not known.",
+                remedy=("-- pgconflict sequences check",),
+            )
+            continue
         for found in check_together([one.sequences, other.sequences]):
             yield Finding(
                 node=found.node,

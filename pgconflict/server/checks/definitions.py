@@ -69,7 +69,7 @@ def create(table: Table) -> list[str]:
 def _missing(model: Table, here: Table) -> Iterator[tuple[bool, str, str]]:
     name = identifier(*model.key)
     for column, kind in zip(model.columns, model.types, strict=True):
-        if column not in here.columns:
+        if column in model.published and column not in here.columns:
             yield (
                 True,
                 f"column {identifier(column)} is missing",

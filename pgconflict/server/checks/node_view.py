@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+import psycopg
+
 from pgconflict.core.sequence_compare import NodeView as SequenceView
+from pgconflict.errors import PgConflictError
 from pgconflict.server.connect import major_version, rows
 from pgconflict.server.sequences import SequenceNode
 from pgconflict.server.subscriptions.facts import read as read_node
@@ -14,10 +18,11 @@ from pgconflict.server.subscriptions.facts import read as read_node
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import psycopg
-
     from pgconflict.config import Limits, Node
     from pgconflict.server.subscriptions.facts import NodeFacts
+
+SEQUENCES_S: Final = 5.0
+"""For all sequences of a node: a check is to be quick, and `sequences check` is not."""
 
 _CLOCKS: Final = 3
 """Times that the clock is asked; the quickest answer counts."""
@@ -35,6 +40,9 @@ class Table:
     uniques: Sequence[str]
     checks: Sequence[str]
     publications: Sequence[str]
+    published: Sequence[str]
+    """Columns that one of its publications has."""
+
     subscriptions: Sequence[str]
 
     @property
@@ -59,7 +67,8 @@ class View:
     major: int
     tables: dict[tuple[str, str], Table]
     clock: Clock
-    sequences: SequenceView
+    sequences: SequenceView | None
+    """None: they were not read in time."""
 
     @property
     def name(self) -> str:
@@ -79,20 +88,28 @@ async def read_view(
 
     Raises:
         psycopg.Error: as the server says.
-        NodeUnavailableError: a second connection, for sequences, was not to be had.
     """
     tables = await rows(connection, Table, "check_tables")
-    async with await SequenceNode.open(
-        node, job="check", limits=limits, connections=1
-    ) as one:
-        states = await one.states()
     return View(
         facts=await read_node(connection, node),
         major=major_version(connection),
         tables={table.key: table for table in tables},
         clock=await _clock(connection),
-        sequences=SequenceView(node=node.name, states=states),
+        sequences=await _sequences(node, limits),
     )
+
+
+async def _sequences(node: Node, limits: Limits) -> SequenceView | None:
+    try:
+        async with (
+            asyncio.timeout(SEQUENCES_S),
+            await SequenceNode.open(
+                node, job="check", limits=limits, connections=1
+            ) as one,
+        ):
+            return SequenceView(node=node.name, states=await one.states())
+    except (TimeoutError, PgConflictError, psycopg.Error):
+        return None
 
 
 async def _clock(connection: psycopg.AsyncConnection[Any]) -> Clock:

@@ -80,6 +80,12 @@ def test_definitions_that_differ_are_made_alike(pair: Pair) -> None:
             f' alter "V" type text'
         )
 
+        name = f'"{one.to_b.publication}"'
+        pair.a.execute(f'alter publication {name} set table {one.table} (id, "V", w)')
+        (finding,) = across(pair, one.relname)[Check.DEFINITIONS_DIFFER]
+        assert finding.severity is Severity.WARNING
+        pair.a.execute(f"alter publication {name} set table {one.table}")
+
         (finding,) = across(pair, one.relname)[Check.DEFINITIONS_DIFFER]
         assert finding.severity is Severity.ERROR
         assert finding.node == "b"
@@ -121,6 +127,13 @@ def test_sequences_of_two_way_pairs_must_not_meet(pair: Pair) -> None:
         pair.both(f"create sequence {name}")
         try:
             (finding,) = across(pair, name)[Check.SEQUENCES_COLLIDE]
+            unread = [replace(one, sequences=None) for one in views(pair)]
+            (not_known, *_) = [
+                each
+                for each in checks.judge_across(unread)
+                if each.check is Check.SEQUENCES_COLLIDE
+            ]
+            assert not_known.severity is Severity.NOTICE
             pair.a.execute(f"alter sequence {name} increment 2 restart 1")
             pair.b.execute(f"alter sequence {name} increment 2 restart 2")
 
