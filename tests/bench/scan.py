@@ -52,7 +52,9 @@ def _analysers(workshop: Workshop) -> list[Line]:
     lines = []
     for name, command in commands.items():
         if shutil.which(name) is None:
-            lines.append(Line(f"scan beside {name}", "not measured: not here"))
+            lines.append(
+                Line(f"scan beside {name}", f"not measured: {name} is not installed")
+            )
             continue
         theirs = program(*command)
         ratio = seconds(theirs) / seconds(ours)
