@@ -11,7 +11,14 @@ from fnmatch import fnmatch
 import pytest
 
 from tests.contracts.tree import ROOT
-from tests.fixtures.snippets import SHELL, Block, blocks, commands, documents
+from tests.fixtures.snippets import (
+    SHELL,
+    Block,
+    blocks,
+    commands,
+    documents,
+    without_blocks,
+)
 from tests.servers.test_typed_commands import ELSEWHERE, elsewhere
 
 # Page, language, and the test that takes all its blocks of it.
@@ -26,6 +33,7 @@ PAGES = (
     ("docs/sequences.md", "sh", "tests/servers/test_guides.py"),
     ("docs/conflict-log.md", "sql", "tests/servers/conflicts/test_views.py"),
     ("docs/runbooks/*.md", "sql", "tests/servers/test_runbooks.py"),
+    ("docs/subscriptions.md", "sql", "tests/servers/test_typed_commands.py"),
     ("README.md", "sql", "tests/contracts/test_readme.py"),
 )
 # Lines that call other programs, and who runs them.
@@ -67,6 +75,27 @@ def calls_pgconflict(line: str) -> bool:
 )
 def test_statements_are_run(block: Block) -> None:
     assert page_runner(block), f"nothing runs {block.where}"
+
+
+def test_statements_say_that_they_are_sql() -> None:
+    """In a block without a language nobody would find them."""
+    sql = re.compile(r" *(SELECT|INSERT|UPDATE|DELETE|ALTER|CREATE|GRANT|SHOW)\b")
+    hidden = [
+        block.where
+        for block in ALL
+        if not block.language
+        for line in block.text.splitlines()
+        if sql.match(line)
+    ]
+    for path in documents():
+        lines = without_blocks(path).splitlines()
+        hidden += [
+            f"{path.relative_to(ROOT)}:{number}"
+            for number, line in enumerate(lines, 1)
+            if line.startswith("    ") and sql.match(line)
+        ]
+    # What `conflicts repair` prints.
+    assert [place for place in hidden if "repair.md" not in place] == []
 
 
 @pytest.mark.parametrize(

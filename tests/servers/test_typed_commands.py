@@ -8,14 +8,16 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
 import yaml
 
 from pgconflict.cli.main import main
+from tests.contracts.tree import ROOT
 from tests.fixtures.conflict_logs import new_conflict_log
 from tests.fixtures.daemon import Daemon
 from tests.fixtures.nodes import Subscription
-from tests.fixtures.snippets import commands
+from tests.fixtures.snippets import blocks, commands
 from tests.fixtures.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -156,3 +158,20 @@ def test_all(world: World, capsys: pytest.CaptureFixture[str]) -> None:
 
     assert len(lines) > 30
     assert wrong == []
+
+
+def test_questions_to_the_conflict_log(
+    conflict_log_server: ConflictLogServer,
+) -> None:
+    """Of the page on subscriptions; those of other pages have tests of their own."""
+    asked = 0
+    with psycopg.connect(
+        new_conflict_log(conflict_log_server), autocommit=True
+    ) as connection:
+        for block in blocks(ROOT / "docs" / "subscriptions.md"):
+            if block.language == "sql":
+                assert block.place == "the conflict log"
+                connection.execute(block.text.encode())
+                asked += 1
+
+    assert asked > 0
