@@ -78,6 +78,30 @@ def choice_of(arguments: argparse.Namespace) -> Choice:
     return Choice(tuple(arguments.schema), tuple(arguments.name))
 
 
+def refuse_none(arguments: argparse.Namespace, count: int, database: str) -> None:
+    """Raise UsageError when what was chosen by name is nothing.
+
+    A misspelt name must not look like a success.
+    """
+    if count or not (arguments.schema or arguments.name):
+        return
+    words = [f"--schema {name}" for name in arguments.schema]
+    words += [f"--name {pattern}" for pattern in arguments.name]
+    chosen = output.visible(" ".join(words))
+    raise UsageError(
+        f"database {database} has no sequence of {chosen}",
+        hint="`pgconflict sequences diff` lists all; names are case-sensitive",
+    )
+
+
+def say_how_to_permit() -> None:
+    """Tell which privileges are missing where something was unreadable."""
+    say(
+        "to read: GRANT pg_read_all_data, or USAGE on the schema and SELECT on the"
+        " sequences; to move: the role that owns them"
+    )
+
+
 def databases_of(arguments: argparse.Namespace) -> Sequence[str | None]:
     """The databases that are meant; None is that of each node's dsn."""
     return arguments.database or [None]
@@ -237,6 +261,19 @@ class Counting:
 def watch(label: str, total: int) -> Callable[[int], None]:
     """Show the progress of a step."""
     return Counting(label, total).advance
+
+
+@contextmanager
+def interruptible(*, changes: bool) -> Iterator[None]:
+    """Say on Ctrl-C what it means, where something may have been changed."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if sys.stderr.isatty():
+            sys.stderr.write("\r\x1b[K")  # over the progress
+        if changes:
+            say("interrupted: what was changed stays so; run it again for the rest")
+        raise
 
 
 def say(text: str) -> None:

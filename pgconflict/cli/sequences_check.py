@@ -21,6 +21,7 @@ from pgconflict.cli.sequences_access import (
     databases_of,
     nodes_of,
     opened,
+    refuse_none,
     say,
     storing,
 )
@@ -127,6 +128,7 @@ async def _check(
     finally:
         for one in connected:
             await one.close()
+    refuse_none(arguments, sum(len(node.view.states) for node in seen), name)
     given = _history(config, arguments, [one.name for one in nodes], name)
     findings: list[Finding] = []
     for node in seen:

@@ -18,6 +18,7 @@ from pgconflict.cli.sequences_access import (
     nodes_of,
     opened,
     position_of,
+    refuse_none,
     say,
 )
 from pgconflict.core.sequence_compare import NodeView, Row, State, compare
@@ -94,6 +95,7 @@ async def _diff(
 ) -> int:
     choice = choice_of(arguments)
     views, refused, name = await _views(config, arguments, nodes, database, choice)
+    refuse_none(arguments, sum(len(view.states) for view in views), name)
     rows = list(compare(views, active=arguments.active_active))
     shown = [row for row in rows if _wanted(row, arguments)]
     if arguments.json:

@@ -17,9 +17,11 @@ from pgconflict.cli.sequences_access import (
     conflict_log,
     count_or_time,
     databases_of,
+    interruptible,
     nodes_of,
     opened,
     position_of,
+    refuse_none,
     say,
     storing,
     watch,
@@ -107,10 +109,11 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the statements, or make them and print the proof."""
     config = configured(arguments)
     nodes = nodes_of(config, arguments.nodes, least=2)
-    return max(
-        asyncio.run(_stagger(config, arguments, nodes, database))
-        for database in databases_of(arguments)
-    )
+    with interruptible(changes=arguments.apply):
+        return max(
+            asyncio.run(_stagger(config, arguments, nodes, database))
+            for database in databases_of(arguments)
+        )
 
 
 async def _stagger(
@@ -152,6 +155,7 @@ async def _look(
         margin_s=margin.total_seconds() if isinstance(margin, timedelta) else None,
         sample_s=arguments.sample.total_seconds(),
     )
+    refuse_none(arguments, len(seen.plans), nodes[0].database)
     steps = sum(len(plan.steps) for plan in seen.plans)
     refused = [plan for plan in seen.plans if plan.refusal is not None]
     apart = sum(not plan.steps and plan.refusal is None for plan in seen.plans)

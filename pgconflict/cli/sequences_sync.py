@@ -13,9 +13,12 @@ from pgconflict.cli.sequences_access import (
     configured,
     conflict_log,
     databases_of,
+    interruptible,
     node_of,
     opened,
+    refuse_none,
     say,
+    say_how_to_permit,
     storing,
     watch,
 )
@@ -78,10 +81,11 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError("--from and --to are the same node")
     if arguments.require_read_only and not arguments.cutover:
         raise UsageError("--require-read-only belongs to --cutover")
-    return max(
-        asyncio.run(_Sync(config, arguments, database).run())
-        for database in databases_of(arguments)
-    )
+    with interruptible(changes=arguments.apply):
+        return max(
+            asyncio.run(_Sync(config, arguments, database).run())
+            for database in databases_of(arguments)
+        )
 
 
 def _print_kept(config: Config, arguments: argparse.Namespace) -> int:
@@ -132,6 +136,8 @@ class _Sync:
         if self._arguments.cutover:
             await self._wait(source, target)
         seen = await look(source, target, self._request)
+        count = len(seen.sources) + len(seen.targets)
+        refuse_none(self._arguments, count, source.database)
         if not self._arguments.json:
             print_plan(seen)
         say(summary(seen.plan))
@@ -177,6 +183,7 @@ class _Sync:
             output.print_json(plan_document(seen, target.database))
         say("nothing was changed: --apply does it")
         if any(one.obstacle is Obstacle.UNREADABLE for one in seen.plan.blocked):
+            say_how_to_permit()
             return DENIED
         if self._arguments.cutover and seen.plan.advances:
             return FINDINGS
@@ -214,6 +221,7 @@ class _Sync:
         else:
             print_proof(done.proof, ending, sync_id)
         if done.proof.unreadable:
+            say_how_to_permit()
             return DENIED
         return 0 if ending.outcome == "proved" else FINDINGS
 

@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from pgconflict.core.sequence import SequenceColumn, SequenceName, SequenceState
+from pgconflict.core.sequence import (
+    DATA_TYPES,
+    SequenceColumn,
+    SequenceName,
+    SequenceState,
+)
 from pgconflict.core.sequence_compare import NEARLY_EXHAUSTED, NodeView, limit
 from pgconflict.core.sequence_overlap import overlaps
 
@@ -224,6 +229,20 @@ def _definition(
         )
 
 
+def _more_room(state: SequenceState, *, narrow: bool) -> str:
+    """Return what gives it more values: it depends on what ends first."""
+    types_end = DATA_TYPES[state.data_type][1 if state.direction > 0 else 0]
+    if not narrow and state.bound != types_end:
+        word = "MAXVALUE" if state.direction > 0 else "MINVALUE"
+        return f"ALTER SEQUENCE ... {word} further on, or NO {word}; on every node"
+    if not narrow and state.data_type == "bigint":
+        return "a key of another type: no integer type is larger"
+    return (
+        "ALTER TABLE ... ALTER COLUMN ... TYPE bigint, and ALTER SEQUENCE ... AS"
+        " bigint; on every node, the replica first"
+    )
+
+
 class _Exhaustion(msgspec.Struct, frozen=True):
     """When is a sequence, or the column behind it, at its end?"""
 
@@ -250,8 +269,7 @@ class _Exhaustion(msgspec.Struct, frozen=True):
                 severity=Severity.ERROR if bad else Severity.WARNING,
                 seen=f"{what} ends at {end if narrow else state.bound}: {share:.1%}"
                 f" used, {left} values left{_days_text(days, self.rate)}",
-                remedy="ALTER TABLE ... ALTER COLUMN ... TYPE bigint, and"
-                " ALTER SEQUENCE ... AS bigint; on every node, the replica first",
+                remedy=_more_room(state, narrow=narrow),
             )
         elif narrow:
             yield Finding(

@@ -24,7 +24,7 @@ class Line(msgspec.Struct, frozen=True, gc=False):
 
     name: SequenceName
     source: SequenceState | None
-    """Read after the target; None: it is gone."""
+    """Read again with the target; None: it is gone."""
 
     before: SequenceState | None
     after: SequenceState | None
@@ -87,8 +87,8 @@ def prove(
         plan: What was to be done.
         results: What was done of it.
         before: The target when the plan was made.
-        sources: The source, read last.
-        targets: The target, read after the changes.
+        sources: The source, read again after the changes.
+        targets: The target, read at the same time.
         column_values: The target's columns, asked after the changes.
     """
     columns = column_values or {}

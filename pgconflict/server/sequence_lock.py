@@ -98,12 +98,13 @@ def by_hand(change: Change) -> str:
         )
         return statement.as_string()
     parts = [
-        sql.SQL(" {} {}").format(sql.SQL(words), sql.Literal(getattr(after, field)))
+        # Not sql.Literal, which puts a second space before a minus.
+        sql.SQL(f" {words} {int(getattr(after, field))}")
         for field, words in _WORDS.items()
         if getattr(after, field) != getattr(before, field)
     ]
     if not change.stays:
-        parts.append(sql.SQL(" RESTART WITH {}").format(sql.Literal(change.last_value)))
+        parts.append(sql.SQL(f" RESTART WITH {int(change.last_value)}"))
     statement = sql.SQL("ALTER SEQUENCE {}{};").format(name, sql.SQL("").join(parts))
     return statement.as_string()
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.contracts.tree import ROOT
+
 if TYPE_CHECKING:
     from tests.fixtures.sequence_nodes import Pair
 
@@ -51,7 +53,10 @@ def test_each_risk_is_found(same: Pair) -> None:
         "94.6% used, 1767 values left" in found["nearly_id_seq", "exhaustion"]["seen"]
     )
     assert all(x["remedy"] for x in done.lines)
-    assert all(x["doc"].startswith("docs/sequences.md#") for x in done.lines)
+    page = (ROOT / "docs" / "sequences.md").read_text()
+    for line in done.lines:
+        assert line["doc"] == f"docs/sequences.md#{line['risk']}"
+        assert f"\n### {line['risk']}\n" in page
 
 
 @pytest.mark.majors(15, 19)

@@ -31,6 +31,10 @@ create unlogged sequence app.unlogged;
 create sequence app.never start 77;
 create sequence app.set_not_called;
 select setval('app.set_not_called', 1234, false);
+create sequence app."größe_数";
+create sequence app.orphan;
+create table app.d (x int, id bigint default nextval('app.orphan'));
+alter table app.d drop column id;
 """
 
 
@@ -38,7 +42,9 @@ def test_every_kind_of_sequence_has_its_row(same: Pair) -> None:
     same.both(KINDS)
     same.a.execute("select nextval('app.\"Od\"\"d name\"'), nextval('app.down')")
 
-    rows = same.diff()
+    with same.a.connect() as other:
+        other.execute("create temporary sequence passing")
+        rows = same.diff()
 
     assert {name for name, _ in rows} == {
         "t_s_seq",
@@ -50,6 +56,8 @@ def test_every_kind_of_sequence_has_its_row(same: Pair) -> None:
         "unlogged",
         "never",
         "set_not_called",
+        "größe_数",
+        "orphan",
     }
     odd = rows['Od"d name', "a"]
     # The end of the block that the session reserved: 5, 15, 25, 35.
@@ -70,6 +78,7 @@ def test_every_kind_of_sequence_has_its_row(same: Pair) -> None:
     assert rows["t_s_seq", "a"]["columns"] == ["app.t.s"]
     assert rows["t_i_seq", "a"]["columns"] == ["app.t.i"]
     assert rows["wide", "a"]["columns"] == ["app.t.b"]
+    assert rows["orphan", "a"]["columns"] == []
 
 
 @pytest.mark.majors(15, 19)
@@ -173,7 +182,7 @@ def test_pg_read_all_data_is_all_that_reading_needs(same: Pair) -> None:
     done = same.run("diff", "a", "b")
 
     assert done.code == 0
-    assert "18 in_sync" in done.err
+    assert "22 in_sync" in done.err
 
 
 def test_grants_on_the_sequences_and_columns_do_too(same: Pair) -> None:
@@ -284,3 +293,19 @@ def test_usage(two: Callable[..., Pair]) -> None:
     assert pair.run("diff", "a").code == 2
     assert pair.run("diff", "a", "z").code == 2
     assert "the nodes are a, b" in pair.run("diff", "a", "z").err
+
+
+def test_a_misspelt_name_is_no_success(two: Callable[..., Pair]) -> None:
+    pair = two(18)
+    pair.both("create schema app; create sequence app.x")
+    for words in (
+        ("diff", "a", "b"),
+        ("sync", "--from", "a", "--to", "b", "--apply", "--no-store"),
+        ("check", "a", "--sample", "0", "--no-history"),
+        ("stagger", "a", "b"),
+    ):
+        done = pair.run(*words, "--schema", "app", "--name", "y*")
+
+        assert done.code == 2, words
+        assert "has no sequence of --schema app --name y*" in done.err
+        assert done.out == ""

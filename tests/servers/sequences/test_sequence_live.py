@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import signal
+import subprocess
 import time
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -10,7 +12,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from tests.fixtures.sequence_nodes import Writers, fresh_pair
+from tests.fixtures.sequence_nodes import Writers, fresh_pair, stands
 from tests.fixtures.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -152,6 +154,23 @@ def kill_again_and_again(same: Pair, times: int) -> int:
 
 def _positions(node: Node) -> dict[str, int]:
     return dict(node.execute("select sequencename, last_value from pg_sequences"))
+
+
+@pytest.mark.majors(18)
+def test_interrupted_by_hand_it_says_what_to_do(same: Pair) -> None:
+    same.both("create schema app; create sequence app.x; create sequence app.y")
+    same.a.execute("select setval('app.x', 50), setval('app.y', 60)")
+    with same.b.connect() as other, other.transaction():
+        other.execute("select nextval('app.x')")
+        process = same.run.start(*_SYNC, "--no-store", stderr=subprocess.PIPE)
+        wait_until(lambda: stands(same.b, "app.y")[0] == 60, "one of them is moved")
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=30)
+
+    assert process.returncode == 130
+    assert b"what was changed stays so; run it again for the rest" in said
+    assert same.sync("--apply", "--no-store").code == 0
+    assert stands(same.b, "app.x") == (50, True)
 
 
 _SYNC = ("sync", "--from", "a", "--to", "b", "--apply")

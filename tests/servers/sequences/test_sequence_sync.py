@@ -40,12 +40,14 @@ create sequence app.fresh start 77;
 create sequence app.not_called;
 create sequence app.ahead;
 create sequence app.last maxvalue 50;
+create sequence app."größe_数";
 """
 MOVE = """
 select nextval('app.t_s_seq'), nextval('app.t_i_seq'), nextval('app."Od""d; name"'),
        nextval('app.down'), nextval('app.round'), nextval('app.small'),
        nextval('app.unlogged') from generate_series(1, 7);
-select setval('app.not_called', 1234, false), setval('app.last', 50);
+select setval('app.not_called', 1234, false), setval('app.last', 50),
+       setval('app."größe_数"', 8);
 """
 
 
@@ -66,19 +68,20 @@ def test_all_kinds_from_any_version_to_any(
     again = pair.sync("--apply")
 
     assert planned.code == 0
-    assert "9 sequences to move, 0 left alone, 2 as they should be" in planned.err
+    assert "10 sequences to move, 0 left alone, 2 as they should be" in planned.err
     assert "nothing was changed" in planned.err
     assert untouched == (1, False)
     assert done.code == 0
-    assert "proved by reading both nodes again: all 11 sequences" in done.err
+    assert "proved by reading both nodes again: all 12 sequences" in done.err
     for name in ("t_s_seq", "t_i_seq", "down", "round", "small", "unlogged", "last"):
         assert stands(pair.b, f"app.{name}") == stands(pair.a, f"app.{name}"), name
     assert stands(pair.b, "app.not_called") == (1234, False)
     assert stands(pair.b, "app.fresh") == (77, False)
     assert stands(pair.b, 'app.Od"d; name') == stands(pair.a, 'app.Od"d; name')
+    assert stands(pair.b, "app.größe_数") == (8, True)
     assert stands(pair.b, "app.ahead") == (900, True)
     assert again.code == 0
-    assert "0 sequences to move, 0 left alone, 11 as they should be" in again.err
+    assert "0 sequences to move, 0 left alone, 12 as they should be" in again.err
 
 
 def test_the_margin_counts_the_sources_values(same: Pair) -> None:

@@ -301,3 +301,25 @@ def test_exhaustion_by_share_by_days_and_by_column() -> None:
         (Risk.INTEGER_COLUMN, Severity.WARNING)
     ]
     assert risks(NodeView(node="a", states={NAME: at(1000, cycle=True)})) == []
+
+
+@pytest.mark.parametrize(
+    ("maximum", "data_type", "column_type", "remedy"),
+    [
+        (1000, "bigint", "bigint", "ALTER SEQUENCE ... MAXVALUE"),
+        (32767, "smallint", "smallint", "ALTER TABLE"),
+        (2**40, "bigint", "smallint", "ALTER TABLE"),
+        (2**63 - 1, "bigint", "bigint", "a key of another type"),
+    ],
+)
+def test_more_room_is_made_where_it_ends(
+    maximum: int, data_type: str, column_type: str, remedy: str
+) -> None:
+    last = min(maximum, 32767) if column_type == "smallint" else maximum
+    state = at(last, maximum=maximum, data_type=data_type)
+    columns = {state.oid: (column(column_type),)}
+    view = NodeView(node="a", states={NAME: state}, columns=columns)
+
+    (found,) = [x for x in check(view) if x.risk is Risk.EXHAUSTION]
+
+    assert found.remedy.startswith(remedy)
