@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
+import re
 import shutil
 import sys
 import time
+from dataclasses import replace
 from datetime import UTC
 from itertools import islice
 from typing import TYPE_CHECKING, Final
@@ -23,7 +26,6 @@ from pgconflict.conflict_log.reader import Place, place_of
 from pgconflict.errors import UsageError
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Iterable, Sequence
 
     from pgconflict.conflict_log.filters import Filters
@@ -43,15 +45,21 @@ COLUMNS: Final = (
     output.Column("key"),
     output.Column("attempts", "right"),
     output.Column("status"),
+    output.Column("effect"),
 )
 # In cells; --follow can't wait for all rows to find the widest.
-_WIDTHS: Final = (8, 23, 8, 14, 20, 22, 16, 8, 8)
+_WIDTHS: Final = (8, 23, 8, 14, 20, 22, 16, 8, 8, 10)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Take filters, and which page."""
     add_filters(parser)
     add_row_filters(parser)
+    parser.add_argument(
+        "--all",
+        action="store_true",
+        help="also what did nothing to the data: effect none, most of all hand-overs",
+    )
     page = parser.add_argument_group("which page")
     page.add_argument(
         "--limit", type=_number, default=LIMIT, metavar="N", help="default: %(default)s"
@@ -84,7 +92,7 @@ def run(arguments: argparse.Namespace) -> int:
             return 0
         # One more than asked for tells whether there are more.
         found = reader.conflicts(
-            filters,
+            replace(filters, harmful=not arguments.all),
             limit=arguments.limit + 1,
             after=after,
             newest_first=not arguments.oldest_first,
@@ -125,6 +133,7 @@ def cells(conflict: StoredConflict) -> Sequence[object]:
         conflict.key,
         conflict.attempts,
         status,
+        conflict.effect,
     )
 
 
@@ -151,10 +160,9 @@ def parse_place(text: str) -> Place:
 
 
 def _number(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError
-    return number
+    if not re.fullmatch("0*[1-9][0-9]{0,8}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 on")
+    return int(text)
 
 
 def _follow(reader: ConflictLogReader, filters: Filters, *, json: bool) -> None:

@@ -44,10 +44,12 @@ def run(arguments: argparse.Namespace) -> int:
             )
         transaction = reader.transaction_of(conflict)
         attempts = reader.attempts_of(conflict)
+        others = reader.same_event(conflict)
     if arguments.json:
-        output.print_json(document(conflict, transaction, attempts))
+        told = document(conflict, transaction, attempts)
+        output.print_json(told | {"other_sides": others})
     else:
-        _print(conflict, transaction, attempts)
+        _print(conflict, transaction, attempts, others)
     return 0
 
 
@@ -70,6 +72,7 @@ def _print(
     conflict: StoredConflict,
     transaction: Sequence[Companion],
     attempts: Sequence[Attempt],
+    others: Sequence[StoredConflict],
 ) -> None:
     print(
         output.visible(
@@ -81,6 +84,7 @@ def _print(
     for paragraph in what_happened(conflict, transaction):
         _paragraph(paragraph)
     _print_rows(conflict)
+    _print_other_sides(others)
     _head("The transaction")
     output.print_fields(_transaction_fields(conflict))
     _print_companions(conflict, transaction)
@@ -112,6 +116,27 @@ def _print_rows(conflict: StoredConflict) -> None:
     if conflict.truncated_columns:
         names = ", ".join(conflict.truncated_columns)
         _paragraph(f"The server cut values longer than 64 bytes: {names}.")
+
+
+def _print_other_sides(others: Sequence[StoredConflict]) -> None:
+    """What other nodes logged of the same event: theirs met ours, ours met theirs."""
+    if not others:
+        return
+    _head("The other side")
+    output.print_table(
+        [output.Column("id", "right"), "node", "type", "key", "applied", "effect"],
+        [
+            (
+                one.conflict_id,
+                one.node,
+                one.type,
+                one.key,
+                f"transaction {one.remote_xid} at {utc(one.first_logged_at)}",
+                one.effect,
+            )
+            for one in others
+        ],
+    )
 
 
 def _transaction_fields(conflict: StoredConflict) -> list[tuple[str, object]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pgconflict.cli import output
 from pgconflict.cli.conflict_access import add_filters, filters_of, opened
@@ -19,7 +19,7 @@ from pgconflict.conflict_log.reader import (
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from pgconflict.conflict_log.filters import Filters
     from pgconflict.conflict_log.reader import Sum
@@ -29,6 +29,11 @@ DAY: Final = timedelta(days=1)
 HOURLY: Final = 3 * DAY
 """A longer time is plotted by day."""
 TABLES: Final = 10
+_EFFECTS: Final = {
+    "write_lost": "writes_lost",
+    "apply_stopped": "apply_stopped",
+    "unknown": "unknown",
+}
 BAR: Final = 40  # cells
 
 _COUNTS: Final = tuple(
@@ -48,10 +53,11 @@ def run(arguments: argparse.Namespace) -> int:
     bucket = bucket_of(filters, now)
     with opened(arguments) as reader:
         sums = reader.sums(filters, bucket)
+        told = effects_of(reader.effects(filters))
     if arguments.json:
-        output.print_json(document(sums, filters, bucket))
+        output.print_json(document(sums, filters, bucket) | {"effects": told})
     else:
-        _print(sums, filters, bucket)
+        _print(sums, filters, bucket, told)
     return 0
 
 
@@ -116,13 +122,75 @@ def _counts(one: Sum) -> dict[str, int]:
     }
 
 
-def _print(sums: Sequence[Sum], filters: Filters, bucket: timedelta) -> None:
+def effects_of(rows: Iterable[Sequence[Any]]) -> dict[str, int] | None:
+    """What conflicts did to the data, in numbers; None where nobody looked.
+
+    >>> effects_of([("hand_over", "none", 7, 0), ("concurrent", "diverged", 3, 2)])
+    ... # doctest: +NORMALIZE_WHITESPACE
+    {'hand_overs': 7, 'writes_lost': 0, 'rows_differing': 2, 'apply_stopped': 0,
+     'unknown': 0, 'undecided': 0}
+    """
+    found = dict.fromkeys(
+        (
+            "hand_overs",
+            "writes_lost",
+            "rows_differing",
+            "apply_stopped",
+            "unknown",
+            "undecided",
+        ),
+        0,
+    )
+    looked = False
+    for cause, effect, conflicts, differing in rows:
+        looked = True
+        if effect == "diverged":
+            found["rows_differing"] += differing
+        elif effect is None:
+            found["undecided"] += conflicts
+        elif effect in _EFFECTS:
+            found[_EFFECTS[effect]] += conflicts
+        elif cause == "hand_over":
+            found["hand_overs"] += conflicts
+    return found if looked else None
+
+
+def sentence(conflicts: int, told: Mapping[str, int]) -> str:
+    """What a DBA asks, in one sentence.
+
+    >>> told = {"hand_overs": 98, "writes_lost": 9, "rows_differing": 5, "unknown": 0}
+    >>> sentence(1112, told | {"apply_stopped": 0, "undecided": 1000})
+    ... # doctest: +NORMALIZE_WHITESPACE
+    '1,112 conflicts logged: 98 hand-overs, 9 writes lost, 5 rows differ now,
+     0 unknown, 1,000 still to be looked at'
+    """
+    parts = [
+        f"{told['hand_overs']:,} hand-overs",
+        f"{told['writes_lost']:,} writes lost",
+        f"{told['rows_differing']:,} rows differ now",
+        f"{told['unknown']:,} unknown",
+    ]
+    if told["apply_stopped"]:
+        parts.append(f"{told['apply_stopped']:,} that stop apply")
+    if told["undecided"]:
+        parts.append(f"{told['undecided']:,} still to be looked at")
+    return f"{conflicts:,} conflicts logged: {', '.join(parts)}"
+
+
+def _print(
+    sums: Sequence[Sum],
+    filters: Filters,
+    bucket: timedelta,
+    told: Mapping[str, int] | None,
+) -> None:
     level = {
         number: [one for one in sums if one.level == number]
         for number in (BY_TIME, BY_TYPE, BY_SUBSCRIPTION, BY_TABLE, TOTAL)
     }
     count = output.plural(level[TOTAL][0].conflicts, "conflict")
     print(f"{count} since {filters.since:%Y-%m-%d %H:%M} UTC")
+    if told is not None:
+        print(sentence(level[TOTAL][0].conflicts, told))
     if not level[BY_TIME]:
         return
     _table(

@@ -34,6 +34,8 @@ class Filters:
     kinds: Sequence[str] = ()
     statuses: Sequence[str] = ()
     key: str | None = None
+    harmful: bool = False
+    """Without what is known to have done nothing to the data."""
 
     @property
     def stalls_only(self) -> bool:

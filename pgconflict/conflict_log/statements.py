@@ -27,13 +27,16 @@ BLOCK_PLANS: Final = (
 )
 
 
-def page(*, newest_first: bool, as_csv: bool = False) -> str:
+_HARMFUL: Final = "\n   and c.effect is distinct from 'none'"
+
+
+def page(*, newest_first: bool, as_csv: bool = False, harmful: bool = False) -> str:
     """The statement for conflicts in order; see sql/queries/conflicts.sql."""
     return (
         sql.SQL(query("conflicts"))
         .format(
             columns=plain_columns() if as_csv else selected(),
-            filters=sql.SQL(query("conflict_filters")),
+            filters=sql.SQL(query("conflict_filters") + (_HARMFUL if harmful else "")),
             beyond=sql.SQL("<" if newest_first else ">"),
             direction=sql.SQL("desc" if newest_first else "asc"),
         )
@@ -46,6 +49,15 @@ def arrived() -> str:
     return (
         sql.SQL(query("conflicts_arrived"))
         .format(columns=selected(), filters=sql.SQL(query("conflict_filters")))
+        .as_string(None)
+    )
+
+
+def effects() -> str:
+    """The statement that counts by cause and effect; see conflict_effects.sql."""
+    return (
+        sql.SQL(query("conflict_effects"))
+        .format(filters=sql.SQL(query("conflict_filters")))
         .as_string(None)
     )
 

@@ -247,4 +247,4 @@ def test_text_has_titles_and_a_line_each(dsn: str, tmp_path: Path) -> None:
         process.wait()
 
     assert lines[0].split()[:3] == ["id", "logged", "(UTC)"]
-    assert lines[1].split()[-3:] == [r"a\x1b[2J", "1", "applied"]
+    assert lines[1].split()[-4:] == [r"a\x1b[2J", "1", "applied", "-"]

@@ -289,15 +289,40 @@ def test_hostile_values_stay_in_their_cells(dsn: str, ask: Ask, lines: Lines) ->
     )
 
 
+def test_what_did_nothing_is_left_out_unless_asked_for(dsn: str, lines: Lines) -> None:
+    record(dsn, [entry(key=f"{n}", xid=n, line=n, at=n) for n in range(1, 6)])
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        for number, effect in ((1, "none"), (2, "write_lost"), (3, "diverged")):
+            connection.execute(
+                "update pgconflict.conflict_log set effect = %s where remote_xid = %s",
+                (effect, number),
+            )
+
+    assert [each["remote_xid"] for each in lines("list")] == [5, 4, 3, 2]
+    assert [each["remote_xid"] for each in lines("list", "--all")] == [5, 4, 3, 2, 1]
+
+
 def test_an_empty_log_has_titles_only(
     ask: Ask, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shown = ask("list")
 
     assert shown.splitlines() == [
-        "id  logged (UTC)  node  subscription  table  type  key  attempts  status"
+        (
+            "id  logged (UTC)  node  subscription  table  type  key  attempts  status"
+            "  effect"
+        )
     ]
     assert capsys.readouterr().err == ""
+
+
+def test_a_type_that_nobody_knows_is_asked_for_and_doubted(
+    run: Callable[..., tuple[int, str, str]],
+) -> None:
+    code, _, err = run("list", "--type", "update_mising")
+
+    assert code == 0
+    assert "--type update_mising is none of insert_exists," in err
 
 
 @pytest.mark.parametrize(
@@ -307,7 +332,7 @@ def test_an_empty_log_has_titles_only(
         (["--since", "3 fortnights"], "the units are"),
         (["--after", "17"], "not a time and a number"),
         (["--after", "2h,17"], "--after 2h: not a time"),
-        (["--limit", "0"], "--limit"),
+        (["--limit", "0"], "--limit: '0' is not a number from 1 on"),
         (["--open", "--status", "applied"], "exclude each other"),
         (["--follow", "--until", "1h"], "--follow goes with neither"),
         (["--status", "closed"], "'closed' is none of open, disabled, applied"),

@@ -9,6 +9,7 @@ from datetime import datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
 
 from pgconflict.core.conflict import Kind
@@ -135,6 +136,38 @@ def test_text_has_tables_and_a_plot_without_gaps(filled: str, ask: Ask) -> None:
     bars = [line[16:].strip().partition("  ") for line in plot]
     assert max(len(bar) for _, _, bar in bars) == 40
     assert sum(int(count) for count, _, _ in bars) == 246
+
+
+def test_a_sentence_says_what_it_did_to_the_data(dsn: str, ask: Ask) -> None:
+    record(dsn, [entry(key=f"{n}", xid=n, line=n, at=n) for n in range(1, 8)])
+    assert "hand-over" not in ask("summary", *SINCE)
+    told = [("hand_over", "none")] * 3
+    told += [("concurrent", "write_lost"), ("concurrent", "diverged")]
+    told += [("unknown", "unknown")]
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        for number, (cause, effect) in enumerate(told, 1):
+            connection.execute(
+                "update pgconflict.conflict_log set cause = %s, effect = %s"
+                " where remote_xid = %s",
+                (cause, effect, number),
+            )
+        connection.execute(
+            "insert into pgconflict.verdict (conflict_id, looked_at, verdict)"
+            " values (1, now(), 'converged')"
+        )
+
+    assert (
+        "7 conflicts logged: 3 hand-overs, 1 writes lost, 1 rows differ now,"
+        " 1 unknown, 1 still to be looked at"
+    ) in ask("summary", *SINCE)
+    assert json.loads(ask("summary", *SINCE, "--json"))["effects"] == {
+        "hand_overs": 3,
+        "writes_lost": 1,
+        "rows_differing": 1,
+        "apply_stopped": 0,
+        "unknown": 1,
+        "undecided": 1,
+    }
 
 
 def test_nothing_is_nothing(ask: Ask) -> None:
