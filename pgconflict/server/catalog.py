@@ -63,7 +63,8 @@ class Table:
     columns: tuple[Column, ...]
     may_be_unsent: frozenset[str]
     """Columns of which an UPDATE's `null` may mean that nothing was sent: generated
-    ones, and those that TOAST may store apart."""
+    ones, those that TOAST may store apart, and those that can't be null, which the
+    publisher must lack then."""
     since: datetime | None
     """When its columns last changed, where the server knows."""
     codec: str | None = UTF_8
@@ -239,10 +240,10 @@ def _columns(row: Record) -> tuple[tuple[Column, ...], frozenset[str]]:
     ]
     unsent = [
         name
-        for name, generated, toastable in zip(
-            names, row["generated"] or (), row["toastable"] or (), strict=True
+        for name, generated, is_unsent in zip(
+            names, row["generated"] or (), row["unsent"] or (), strict=True
         )
-        if generated or toastable
+        if generated or is_unsent
     ]
     return tuple(map(Column, names, types)), frozenset(unsent)
 

@@ -1,13 +1,13 @@
 -- $1, $2, $3: for each candidate which question it answers, its schema (null for any
 --             that the subscription of the same place in $4 has), its name
 -- returns: the relation, its columns in order with their types (a domain's base type),
---          whether they are generated and whether an update may leave them out, since
+--          whether they are generated and whether null can mean not sent, since
 --          when its columns are what they are, and since when the oldest of them is
 --          there, and the database's encoding; the times are null where the server
 --          does not know them
 -- one row per relation found; privilege: none
 select w.question, c.oid as relid, n.nspname::text as schemaname,
-       c.relname::text as relname, a.names, a.types, a.generated, a.toastable, a.since,
+       c.relname::text as relname, a.names, a.types, a.generated, a.unsent, a.since,
        a.made, pg_catalog.getdatabaseencoding()::text as encoding
   from unnest($1::int4[], $2::text[], $3::text[], $4::oid[])
            as w(question, nspname, relname, subid)
@@ -23,8 +23,8 @@ select w.question, c.oid as relid, n.nspname::text as schemaname,
                  filter (where not a.attisdropped) as types,
              array_agg(a.attgenerated::text order by a.attnum)
                  filter (where not a.attisdropped) as generated,
-             array_agg(a.attlen = -1 order by a.attnum)
-                 filter (where not a.attisdropped) as toastable,
+             array_agg(a.attlen = -1 or a.attnotnull order by a.attnum)
+                 filter (where not a.attisdropped) as unsent,
              max(x.committed) as since,
              min(x.committed) as made
         from pg_catalog.pg_attribute a
