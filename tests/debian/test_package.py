@@ -165,7 +165,9 @@ def test_what_people_read_is_there() -> None:
 
 
 def test_every_alert_has_its_runbook() -> None:
-    rules = (ROOT / "usr/share/doc/pgconflict/examples/prometheus-rules.yml").read_text()
+    rules = (
+        ROOT / "usr/share/doc/pgconflict/examples/prometheus-rules.yml"
+    ).read_text()
     named = re.findall(r"runbook_url: file:///(\S+)", rules)
 
     assert named
