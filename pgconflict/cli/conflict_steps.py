@@ -14,6 +14,7 @@ import msgspec
 from pgconflict.cli.sql_text import condition, identifier, literal
 from pgconflict.core.conflict import ConflictType, Kind, Status
 from pgconflict.core.repair import ORIGIN
+from pgconflict.core.verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,6 +22,13 @@ if TYPE_CHECKING:
     from pgconflict.conflict_log.reader import Companion
     from pgconflict.conflict_log.stored import StoredConflict
     from pgconflict.core.conflict import LocalConflict, Values
+
+
+UNIQUE_VIOLATION: Final = "23505"
+NOT_COPIED: Final = (
+    "SELECT s.subname, r.srrelid::regclass FROM pg_subscription_rel r"
+    " JOIN pg_subscription s ON s.oid = r.srsubid WHERE r.srsubstate NOT IN ('r', 's');"
+)
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -182,26 +190,48 @@ def _skip(conflict: StoredConflict, transaction: Sequence[Companion]) -> Step:
 def _sync(conflict: StoredConflict) -> list[Step]:
     steps = [Step("Remove the cause that the message names; the server tries again.")]
     table = _table(conflict)
-    if conflict.sqlstate == "23505" and table is not None:
+    if conflict.sqlstate != UNIQUE_VIOLATION:
+        return steps
+    right = "If the publisher's are right, empty it (a publication of this node carries"
+    on = f"on node {conflict.node}, database {conflict.database or '?'}"
+    if table is not None:
         steps.append(
             Step(
-                f"The copy meets rows that {table} has already. If the publisher's are"
-                f" right, on node {conflict.node} (a publication of this node carries"
-                " it on):",
+                f"The copy meets rows that {table} has already. {right} it on), {on}:",
                 [f"TRUNCATE {table};"],
             )
         )
+    else:
+        steps.append(
+            Step(
+                "The copy meets rows that the table has already. Its log entry names"
+                " the table without its schema; this lists the tables whose copy is"
+                f" not done, {on}:",
+                [NOT_COPIED],
+            )
+        )
+        steps.append(Step(f"{right} it on): TRUNCATE with the name found."))
     return steps
 
 
 def _compare(conflict: StoredConflict) -> list[Step]:
     """The row on both nodes, for what did not stop apply or is over."""
     table, key = _table(conflict), _row_key(conflict)
-    if conflict.kind != Kind.CONFLICT:
+    if conflict.kind not in (Kind.CONFLICT, Kind.DIFFERENCE):
         return []
     if table is None or not key:
         return [Step(_unknown(conflict))]
-    steps = [
+    steps = []
+    if conflict.verdict == Verdict.DIVERGED:
+        repair = f"pgconflict conflicts repair {conflict.conflict_id} --winner latest"
+        steps.append(
+            Step(
+                "See what would make the nodes agree; --apply does it, --winner NODE"
+                " takes that node's version.",
+                [repair],
+            )
+        )
+    steps += [
         Step(
             f"Compare the row: on node {conflict.node} and on the publisher.",
             [f"SELECT * FROM {table} WHERE {condition(key)};"],

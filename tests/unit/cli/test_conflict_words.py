@@ -309,3 +309,16 @@ def test_verdict_and_acknowledgement_are_told() -> None:
     assert "The nodes differ in this row, as of 2026-11-20 12:00:00.000 UTC" in said
     assert "written on two nodes at once" in said
     assert "Acknowledged by ann at 2026-11-20 12:00:00.000 UTC: both right" in said
+
+
+@pytest.mark.parametrize("kind", ["conflict", "difference"])
+def test_a_row_that_differs_is_offered_a_repair(kind: str) -> None:
+    known: dict[str, Any] = {
+        "kind": kind,
+        "conflict_type": "update_origin_differs" if kind == "conflict" else None,
+        "replica_identity": {"id": "1"},
+    }
+    command = "pgconflict conflicts repair 17 --winner latest"
+
+    assert command in statements(conflict(**known, verdict="diverged"))
+    assert command not in statements(conflict(**known, verdict="converged"))
