@@ -1,7 +1,7 @@
 """The job `coverage`: what can't be seen on a node, and what is still being copied.
 
-Once a minute, over connections that are closed again: settings change rarely, and a
-database's tables can only be looked at from inside it.
+Every three minutes, over connections that are closed again: settings change rarely,
+and a database's tables can only be looked at from inside it.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from pgconflict.daemon.job import Job
     from pgconflict.daemon.node_metrics import NodeMetrics
 
-ROUND_S: Final = 60.0
+ROUND_S: Final = 180.0
 """Between two looks."""
 
 

@@ -32,8 +32,8 @@ STORE_S: Final = 30.0
 COUNTED_S: Final = 5.0
 """The same where the server has counted more."""
 
-EXPLAINED_WITHIN: Final = timedelta(minutes=3)
-"""A setting that hides entries is looked at once a minute: until then a difference
+EXPLAINED_WITHIN: Final = timedelta(minutes=5)
+"""A setting that hides entries is looked at now and then: until then a difference
 may still be explained."""
 
 SAME_FOR: Final = timedelta(seconds=3 * SETTLE_S)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -71,7 +72,7 @@ def site(
         with pair.replicate("create table {t} (id serial primary key, v text)") as made:
             site.daemon.start()
             _make_trouble(site, made)
-            # Some things are only looked at once a minute, and at the start.
+            # Some things are only looked at now and then, and at the start.
             site.daemon.stop()
             site.daemon.start()
             with Prometheus(f"127.0.0.1:{site.daemon.port}") as prometheus:
@@ -202,6 +203,21 @@ def test_the_catalogue_is_what_a_running_daemon_serves(
     expected = {name: set(names) for name, _, names, _ in documented()}
     labels.setdefault(JUDGED, expected[JUDGED])
     assert labels == expected
+
+
+def test_promtool_has_nothing_to_say_of_the_page(
+    site: tuple[Site, Prometheus],
+) -> None:
+    _, page = site[0].daemon.get("/metrics")
+
+    done = subprocess.run(
+        ["promtool", "check", "metrics"],
+        input=page.encode(),
+        capture_output=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
 
 @pytest.mark.parametrize("target", targets("rawSql"))
