@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pgconflict.conflict_log.stored import StoredConflict
 
 FORMATS: Final = ("csv", "jsonl", "parquet")
-GROUP: Final = 50_000  # rows of a row group in a Parquet file
+GROUP: Final = 10_000  # rows of a row group in a Parquet file
 BAR: Final = 20  # cells
 
 

@@ -31,6 +31,8 @@ Row = tuple[Any, ...]
 
 SHOWN: Final = 100
 """How many attempts, or conflicts of a transaction, `show` knows at most."""
+AT_ONCE: Final = 1000
+"""Rows of one statement: a long page is not held in memory."""
 _INSTANT: Final = timedelta(microseconds=1)
 
 
@@ -134,11 +136,18 @@ class ConflictLogReader:
         left = limit
         for span in self._worth_reading(filters, newest_first=newest_first):
             asked = filters if span is None else within(filters, span)
-            values = (*asked.values(), *_cursor(after), left)
             by_block = span is not None and self.by_block(filters, span)
-            rows = self.fetch(statement, values, by_block=by_block)
-            yield from from_rows(rows)
-            left -= len(rows)
+            place = after
+            while left > 0:
+                at_once = min(left, AT_ONCE)
+                values = (*asked.values(), *_cursor(place), at_once)
+                found = from_rows(self.fetch(statement, values, by_block=by_block))
+                yield from found
+                left -= len(found)
+                if len(found) < at_once:
+                    break
+                place = place_of(found[-1])
+                asked = _beyond(asked, place, newest_first=newest_first)
             if left <= 0:
                 return
 
