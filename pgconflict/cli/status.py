@@ -11,6 +11,7 @@ from pgconflict.cli import output
 from pgconflict.cli.conflict_access import moment
 from pgconflict.cli.status_document import (
     Document,
+    dropped_of,
     nodes_of,
     pairs_of,
     rows_of,
@@ -166,6 +167,7 @@ def document_of(
         conflict_log=_conflict_log(seen, error),
         nodes=nodes,
         subscriptions=rows,
+        dropped=[one for one in dropped_of(seen) if shown(one.node)],
         slots=slots,
         sequences=pairs,
         problems=problems,

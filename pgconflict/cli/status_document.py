@@ -62,6 +62,13 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
         }
 
 
+class Dropped(msgspec.Struct, frozen=True, kw_only=True):
+    """A subscription that is no more, and was compared since the time asked for."""
+
+    node: str
+    ledger: Completeness
+
+
 class SlotState(msgspec.Struct, frozen=True, kw_only=True):
     """One logical slot of a node. Sizes are bytes."""
 
@@ -98,6 +105,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
 
     nodes: Sequence[NodeState]
     subscriptions: Sequence[Row]
+    dropped: Sequence[Dropped]
     slots: Sequence[SlotState]
     sequences: Sequence[PairState]
     problems: Sequence[Problem]
@@ -157,6 +165,16 @@ def rows_of(seen: Seen) -> list[Row]:
                 )
             )
     return found
+
+
+def dropped_of(seen: Seen) -> list[Dropped]:
+    """Return what the ledger knows of subscriptions that are no more."""
+    return [
+        Dropped(node=facts.node.name, ledger=one)
+        for facts in seen.asked.known
+        for one in seen.recorded.ledger.get(facts.server.system_identifier, ())
+        if one.subid not in {there.subid for there in facts.subscriptions}
+    ]
 
 
 def _not_provable(facts: NodeFacts) -> Sequence[str]:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from pgconflict.cli.status_document import Document, Row, SlotState
+    from pgconflict.conflict_log.ledger_report import Completeness
 
 HOLES: Final = 5
 """So many of a subscription are told; --json has all."""
@@ -25,9 +26,9 @@ def show(document: Document) -> None:
     if document.subscriptions:
         print()
         _subscriptions(document.subscriptions, document.made_at)
-    if document.subscriptions and document.conflict_log is None:
+    if document.conflict_log is None and (document.subscriptions or document.dropped):
         print()
-        _ledger(document.subscriptions)
+        _ledger(document)
     if document.slots:
         print()
         _slots(document.slots, document.made_at)
@@ -135,9 +136,9 @@ def _name(row: Row) -> str:
     return row.line.subscription
 
 
-def _ledger(rows: Sequence[Row]) -> None:
+def _ledger(document: Document) -> None:
     print("ledger (UTC)")
-    for row in rows:
+    for row in document.subscriptions:
         if row.standby:
             continue
         where = f"{row.line.node} {row.line.database} {row.line.subscription}"
@@ -147,14 +148,23 @@ def _ledger(rows: Sequence[Row]) -> None:
             text += "; apply errors only: conflicts are not provable before"
             text += " PostgreSQL 18, which counts them"
         print(output.visible(f"  {where}: {text}"))
-        if known is None:
-            continue
-        if known.before:
-            print(f"    {known.before} counted by the server before it began")
-        for hole in known.holes[:HOLES]:
-            print(output.visible(f"    {hole_text(hole)}"))
-        if len(known.holes) > HOLES:
-            print(f"    {len(known.holes) - HOLES} more: --json")
+        if known is not None:
+            _holes(known)
+    for one in document.dropped:
+        where = (
+            f"{one.node} {one.ledger.database or '-'} {one.ledger.subname} (dropped)"
+        )
+        print(output.visible(f"  {where}: {completeness_text(one.ledger)}"))
+        _holes(one.ledger)
+
+
+def _holes(known: Completeness) -> None:
+    if known.before:
+        print(f"    {known.before} counted by the server before it began")
+    for hole in known.holes[:HOLES]:
+        print(output.visible(f"    {hole_text(hole)}"))
+    if len(known.holes) > HOLES:
+        print(f"    {len(known.holes) - HOLES} more: --json")
 
 
 def _slots(slots: Sequence[SlotState], now: datetime) -> None:

@@ -82,6 +82,12 @@ def test_all_is_well_until_apply_stops(
         assert desk.run("status", "--node", "a").code == 0
         pair.b.execute(f"delete from {made.table}")
         made.catch_up()
+    # What is no more was compared all the same.
+    wait_until(
+        lambda: f"{name} (dropped): " in desk.run("status").out,
+        "it is known as dropped",
+    )
+    assert name in {one["ledger"]["subname"] for one in document(desk)["dropped"]}
 
 
 @pytest.mark.majors(18)
