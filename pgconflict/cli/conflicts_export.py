@@ -6,6 +6,7 @@ import importlib.util
 import sys
 from contextlib import contextmanager
 from pathlib import Path
+from stat import S_ISREG
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from pgconflict.cli import output
@@ -102,25 +103,41 @@ class Rows(output.Progress):
 
 @contextmanager
 def _target(path: Path | None) -> Iterator[BinaryIO]:
-    """Standard output, or a file that takes its name when all is in it."""
+    """Standard output, or a file that takes its name when all is in it.
+
+    Raises:
+        UsageError: the file can't be written.
+    """
     if path is None:
         sys.stdout.flush()
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
-    part = path.with_name(path.name + ".part")
+    aside = _is_plain(path)
+    # A symbolic link stays one, and its file is the one that is replaced.
+    real = path.resolve()
+    written = real.with_name(real.name + ".part") if aside else path
     try:
-        with part.open("wb") as file:
+        with written.open("wb") as file:
             yield file
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
+        if aside:
+            written.replace(real)
+    except BaseException as error:
+        if aside:
+            written.unlink(missing_ok=True)
+        if not isinstance(error, OSError):
+            raise
         raise UsageError(
             f"can't write {output.visible(str(path))}: {error.strerror}"
         ) from error
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
+
+
+def _is_plain(path: Path) -> bool:
+    """Whether a file may take this name: renamed over, /dev/null would be a file."""
+    try:
+        return S_ISREG(path.stat().st_mode)
+    except OSError:
+        return True  # there is none, or it says why when it is opened
 
 
 def _write_csv(

@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -241,3 +243,22 @@ def test_progress_is_a_bar_of_rows(monkeypatch: pytest.MonkeyPatch) -> None:
         progress.advance(50)
 
     assert "export [#####               ]  25% 50 of 200 " in stream.getvalue()
+
+
+def test_a_device_is_written_to_and_a_link_stays_one(
+    filled: str, tmp_path: Path
+) -> None:
+    config = config_for(filled, tmp_path)
+    pipe, link, file = tmp_path / "pipe", tmp_path / "link", tmp_path / "file"
+    os.mkfifo(pipe)
+    link.symlink_to(file)
+    with ThreadPoolExecutor() as pool:
+        piped = pool.submit(pipe.read_bytes)
+        for target in (pipe, link):
+            words = ["--config", str(config), "conflicts", "export", "-o", str(target)]
+            assert main(words) == 0
+
+        assert pipe.is_fifo()
+        assert link.is_symlink()
+        assert piped.result(10) == file.read_bytes() != b""
+    assert sorted(tmp_path.glob("*.part")) == []
