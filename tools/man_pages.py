@@ -144,8 +144,7 @@ def _text(text: str) -> str:
     text = text.replace("\\", "\\e").replace("-", "\\-").replace("…", "...")
     text = text.replace("'", "\\(aq")
     return "\n".join(
-        f"\\&{line}" if line.startswith(".") else line
-        for line in text.splitlines()
+        f"\\&{line}" if line.startswith(".") else line for line in text.splitlines()
     )
 
 
