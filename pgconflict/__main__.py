@@ -2,6 +2,6 @@
 
 import sys
 
-from pgconflict.cli.main import main
+from pgconflict.cli.main import program
 
-sys.exit(main())
+sys.exit(program())

@@ -61,9 +61,9 @@ cat >"$root/usr/bin/pgconflict" <<'PROGRAM'
 import sys
 
 sys.path.insert(0, "/usr/lib/pgconflict")
-from pgconflict.cli.main import main
+from pgconflict.cli.main import program
 
-sys.exit(main())
+sys.exit(program())
 PROGRAM
 chmod 755 "$root/usr/bin/pgconflict"
 

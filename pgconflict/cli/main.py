@@ -5,11 +5,24 @@ is missing; 78 configuration. Imports nothing before it must: `--version` is ask
 scripts, and every import counts there.
 """
 
+import gc
 import sys
 
 from pgconflict import __version__
 
 INTERRUPTED = 128 + 2  # as a shell reports SIGINT
+
+
+def program() -> int:
+    """The program as it is installed: `main` without the garbage of its imports.
+
+    What is imported lives until the end. Looking through it, at each import and once
+    more at the end, takes longer than many a command.
+    """
+    gc.disable()
+    code = main()
+    gc.freeze()
+    return code
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -31,6 +44,9 @@ def _run(words: list[str]) -> int:
 
     try:
         command, arguments = parse(words)
+        if not gc.isenabled():
+            gc.freeze()
+            gc.enable()
         # JSON is UTF-8 whatever the locale; a table shows what the locale can't.
         if arguments.json:
             _reconfigure(encoding="utf-8")

@@ -7,9 +7,7 @@ is shown instead of sent. JSON is exact.
 
 from __future__ import annotations
 
-import json
 import re
-import shutil
 import sys
 import time
 import unicodedata
@@ -21,6 +19,7 @@ import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from types import ModuleType
 
 NULL: Final = "-"
 GAP: Final = "  "
@@ -120,7 +119,7 @@ def print_table(
     cells += [[as_text(value) for value in row] for row in rows]
     widths = [max(map(width, column)) for column in zip(*cells, strict=True)]
     if out.isatty():
-        widths = fit(widths, shutil.get_terminal_size().columns)
+        widths = fit(widths, _terminal_columns())
     for row in cells:
         out.write(GAP.join(_padded(row, heads, widths)).rstrip() + "\n")
 
@@ -182,15 +181,26 @@ def json_text(value: object) -> str:
     """
     try:
         text = msgspec.json.encode(value, enc_hook=str).decode()
-    except (
-        UnicodeEncodeError
-    ):  # a lone surrogate, as in a file's name that is not UTF-8
-        text = json.dumps(
-            msgspec.to_builtins(value, enc_hook=str), separators=(",", ":")
-        )
+    except UnicodeEncodeError:
+        # A lone surrogate, as in a file's name that is not UTF-8.
+        builtins = msgspec.to_builtins(value, enc_hook=str)
+        text = _stdlib_json().dumps(builtins, separators=(",", ":"))
     if text.isascii() and "\x7f" not in text:
         return text  # encoding has escaped the others, and this may be many megabytes
-    return _UNSAFE.sub(lambda found: json.dumps(found[0])[1:-1], text)
+    dumps = _stdlib_json().dumps
+    return _UNSAFE.sub(lambda found: dumps(found[0])[1:-1], text)
+
+
+def _stdlib_json() -> ModuleType:
+    import json  # noqa: PLC0415 - seldom needed, and each import is start-up time
+
+    return json
+
+
+def _terminal_columns() -> int:
+    import shutil  # noqa: PLC0415 - no terminal needs none of what it imports
+
+    return shutil.get_terminal_size().columns
 
 
 def print_message(text: str) -> None:
@@ -254,7 +264,7 @@ class Progress:
         return " ".join(parts)
 
     def _write(self, text: str) -> None:
-        cells = shutil.get_terminal_size().columns - 1
+        cells = _terminal_columns() - 1
         self.stream.write("\r" + cut(visible(text), cells) + "\x1b[K")
         self.stream.flush()
 

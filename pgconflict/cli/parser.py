@@ -8,8 +8,7 @@ its words.
 from __future__ import annotations
 
 import argparse
-import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, NoReturn, TypeAlias
@@ -38,7 +37,6 @@ _EPILOG: Final = """\
 exit codes: 0 fine, 1 a defect in pgconflict, 2 usage, 3 findings, 69 a server
 can't be reached, 77 a privilege is missing, 78 the configuration is wrong
 """
-_HERE: Final = Path(__file__).parent
 
 
 class Parser(argparse.ArgumentParser):
@@ -75,7 +73,7 @@ class Parser(argparse.ArgumentParser):
         if action.choices is None or value in action.choices:
             return
         choices = [str(choice) for choice in action.choices]
-        near = difflib.get_close_matches(str(value), choices, 1)
+        near = _nearest(str(value), choices)
         if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
             raise UsageError(
                 f"{self.prog} has no command {value!r}",
@@ -95,6 +93,13 @@ class Parser(argparse.ArgumentParser):
                 for parser in action.choices.values():
                     found += parser.known_options()
         return found
+
+
+def _nearest(word: str, known: Iterable[str]) -> list[str]:
+    """The known word that was meant, if there is one."""
+    import difflib  # noqa: PLC0415 - a mistake may take longer
+
+    return difflib.get_close_matches(word, list(known), 1)
 
 
 class _CommandParser(Parser):
@@ -131,7 +136,7 @@ def parse(words: list[str]) -> tuple[Command, argparse.Namespace]:
     )
     if unknown:
         option = unknown[0].partition("=")[0]
-        near = difflib.get_close_matches(option, parser.known_options(), 1)
+        near = _nearest(option, parser.known_options())
         raise UsageError(
             f"unknown argument: {' '.join(unknown)}",
             hint=f"did you mean {near[0]}?" if near else f"{parser.prog} --help",
@@ -166,12 +171,10 @@ def tree() -> Parser:
         parser_class=_CommandParser,
     )
     for name, text in COMMANDS:
-        # Not import_module's or find_spec's business: --help should cost no import.
-        if (_HERE / f"{name}.py").exists():
-            commands.add_parser(
-                name,
-                help=text,
-                description=text[0].upper() + text[1:] + ".",
-                module=f"pgconflict.cli.{name}",
-            )
+        commands.add_parser(
+            name,
+            help=text,
+            description=text[0].upper() + text[1:] + ".",
+            module=f"pgconflict.cli.{name}",
+        )
     return parser
