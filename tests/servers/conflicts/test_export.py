@@ -261,4 +261,5 @@ def test_a_device_is_written_to_and_a_link_stays_one(
         assert pipe.is_fifo()
         assert link.is_symlink()
         assert piped.result(10) == file.read_bytes() != b""
+    pipe.unlink()  # who copies pytest's folder would wait for it
     assert sorted(tmp_path.glob("*.part")) == []

@@ -227,7 +227,7 @@ def test_a_skip_that_is_not_met_is_said_and_can_be_taken_back(
         words = ("subscriptions", "skip", one.to_b.name, "--node", "b")
 
         answer = desk.run(*words, *REASON, "--wait", "1")
-        other = desk.run(*words, "--lsn", "0/FFFFFFF", "--json")
+        other = desk.run(*words, "--lsn", "FFFF/FFFFFFF", "--json")
 
         assert answer.code == 3
         assert "only node with a slot of that name" in answer.out
