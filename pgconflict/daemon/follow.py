@@ -226,7 +226,10 @@ class Following:
         finish_lsns = [entry for entry in entries if isinstance(entry, FinishLsn)]
         events = [entry for entry in entries if isinstance(entry, StoryEvent)]
         if conflicts:
-            self._last_logged = conflicts[-1].log_time
+            # After a change of format older entries may come once more: the next
+            # overlap is to reach as far as the newest, or they would count twice.
+            last = conflicts[-1].log_time
+            self._last_logged = max(last, self._last_logged or last)
         if conflicts or finish_lsns or events or store_position or self._position_due:
             recorded = await self._resolver.recorded(conflicts) if conflicts else []
             if self._overlap is not None and recorded:
