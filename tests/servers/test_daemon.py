@@ -49,7 +49,8 @@ def one_way(pair: Pair) -> Replicated:
 def attempts(daemon: Daemon, replicated: Replicated) -> int:
     """How many entries about the table's only conflict are recorded."""
     ((number,),) = daemon.query(
-        "select attempts from pgconflict.conflict_log where subname = %s",
+        "select attempts from pgconflict.conflict_log where subname = %s"
+        " and kind = 'conflict'",
         [replicated.to_b.name],
     )
     return int(number)
