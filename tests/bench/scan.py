@@ -48,7 +48,10 @@ def _analysers(workshop: Workshop) -> list[Line]:
     log = workshop.directory / "small.stderr"
     write_quiet(log, "stderr", SMALL)
     ours = program(*pgconflict("--json", "scan", str(log)))
-    commands = {"pgbadger": _pgbadger(log), "mtail": _mtail(workshop.directory, log)}
+    commands = {
+        "pgbadger": _pgbadger(workshop.directory, log),
+        "mtail": _mtail(workshop.directory, log),
+    }
     lines = []
     for name, command in commands.items():
         if shutil.which(name) is None:
@@ -63,8 +66,10 @@ def _analysers(workshop: Workshop) -> list[Line]:
     return lines
 
 
-def _pgbadger(log: Path) -> list[str]:
-    return ["pgbadger", "-q", "-f", "stderr", "-p", PREFIX, "-o", "/dev/null", str(log)]
+def _pgbadger(directory: Path, log: Path) -> list[str]:
+    # Not /dev/null: as root it takes that away and puts a file there.
+    report = str(directory / "pgbadger.txt")
+    return ["pgbadger", "-q", "-f", "stderr", "-p", PREFIX, "-o", report, str(log)]
 
 
 def _mtail(directory: Path, log: Path) -> list[str]:

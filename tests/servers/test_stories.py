@@ -24,7 +24,8 @@ def collide(made: Replicated) -> None:
 
 def status(daemon: Daemon, made: Replicated) -> str | None:
     rows = daemon.query(
-        "select status from pgconflict.conflict_log where subname = %s and stalls",
+        "select status from pgconflict.conflict_log where subname = %s and stalls"
+        " and kind = 'conflict'",
         [made.to_b.name],
     )
     return rows[0][0] if len(rows) == 1 else None
@@ -47,7 +48,7 @@ def test_a_story_ends_as_it_did(pair: Pair, new_daemon: Callable[..., Daemon]) -
         pair.b.execute(f"delete from {applied.table}")
         ((lsn,),) = daemon.query(
             "select remote_commit_lsn::text from pgconflict.conflict_log"
-            " where subname = %s",
+            " where subname = %s and kind = 'conflict'",
             [skipped.to_b.name],
         )
         skipped.to_b.alter(f"skip (lsn = '{lsn}')")
@@ -77,7 +78,7 @@ def test_the_commit_time_is_the_publishers(
         )
         ((xid, at),) = daemon.query(
             "select remote_xid, remote_commit_ts from pgconflict.conflict_log"
-            " where subname = %s",
+            " where subname = %s and kind = 'conflict'",
             [made.to_b.name],
         )
 
@@ -110,7 +111,7 @@ def test_the_publisher_knows_the_lsn_that_parallel_apply_does_not_log(
             )
             ((lsn, context),) = daemon.query(
                 "select remote_commit_lsn::text, context from pgconflict.conflict_log"
-                " where subname = %s",
+                " where subname = %s and kind = 'conflict'",
                 [made.to_b.name],
             )
             made.to_b.alter(f"skip (lsn = '{lsn}')")
