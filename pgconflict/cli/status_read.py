@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import time
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 
 from pgconflict.cli.sequences_access import opened
-from pgconflict.cli.subscription_access import Asked, ask_all, conflict_log
+from pgconflict.cli.subscription_access import Asked, ask_with_rates, conflict_log
 from pgconflict.conflict_log.actions import open_stalls
 from pgconflict.conflict_log.ledger_report import Completeness, completeness
 from pgconflict.core.sequence_compare import NodeView, compare
@@ -29,9 +28,6 @@ if TYPE_CHECKING:
     from pgconflict.cli.subscription_lines import Stalls
     from pgconflict.config import Config, Node, SequencePair
     from pgconflict.server.sequences import SequenceNode
-
-SAMPLE_S: Final = 1.0
-"""Between two looks at how far the WAL is, where a slot may be lost."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,28 +85,10 @@ async def _nodes(
 ) -> tuple[Asked, Mapping[str, float], Sequence[Sequences]]:
     pairs = config.sequences.pairs if sequences else ()
     (asked, rates), found = await asyncio.gather(
-        _with_rates(config),
+        ask_with_rates(config),
         asyncio.gather(*(_pair(config, pair) for pair in pairs)),
     )
     return asked, rates, found
-
-
-async def _with_rates(config: Config) -> tuple[Asked, Mapping[str, float]]:
-    """All nodes, and how fast they write WAL now, where a slot may be lost."""
-    began = time.monotonic()
-    asked = await ask_all(config)
-    if all(slot.safe_wal_size is None for one in asked.known for slot in one.slots):
-        return asked, {}
-    await asyncio.sleep(SAMPLE_S)
-    again = await ask_all(config)
-    seconds = time.monotonic() - began
-    rates = {}
-    for facts in again.known:
-        before = asked.facts(facts.node.name)
-        if before is not None:
-            written = facts.server.current_lsn - before.server.current_lsn
-            rates[facts.node.name] = written / seconds
-    return again, rates
 
 
 async def _pair(config: Config, pair: SequencePair) -> Sequences:

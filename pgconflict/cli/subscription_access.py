@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -25,7 +26,7 @@ from pgconflict.server.subscriptions.facts import NodeFacts, Subscription, ask
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import psycopg
 
@@ -36,6 +37,9 @@ FINDINGS: Final = 3
 
 JOB: Final = "subscriptions"
 _LOG: Final = "the conflict log"
+
+SAMPLE_S: Final = 1.0
+"""Between two looks at how far the WAL is, where a slot may be lost."""
 
 
 def add_subscription(parser: argparse.ArgumentParser) -> None:
@@ -252,3 +256,21 @@ def configured(arguments: argparse.Namespace) -> Config:
 def say(text: str) -> None:
     """Tell what is being done, while it is being done."""
     output.print_message(output.visible(text))
+
+
+async def ask_with_rates(config: Config) -> tuple[Asked, Mapping[str, float]]:
+    """All nodes, and how fast they write WAL now, where a slot may be lost."""
+    began = time.monotonic()
+    asked = await ask_all(config)
+    if all(slot.safe_wal_size is None for one in asked.known for slot in one.slots):
+        return asked, {}
+    await asyncio.sleep(SAMPLE_S)
+    again = await ask_all(config)
+    seconds = time.monotonic() - began
+    rates = {}
+    for facts in again.known:
+        before = asked.facts(facts.node.name)
+        if before is not None:
+            written = facts.server.current_lsn - before.server.current_lsn
+            rates[facts.node.name] = written / seconds
+    return again, rates

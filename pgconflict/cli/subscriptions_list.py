@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from datetime import UTC
 from typing import TYPE_CHECKING, Final
 
 from pgconflict.cli import output
 from pgconflict.cli.subscription_access import (
-    ask_all,
+    ask_with_rates,
     configured,
     conflict_log,
     node_of,
@@ -20,17 +19,13 @@ from pgconflict.errors import PgConflictError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
 
-    from pgconflict.cli.subscription_access import Asked
     from pgconflict.cli.subscription_lines import Line, Stalls
     from pgconflict.config import Config
     from pgconflict.conflict_log.actions import OpenStall
     from pgconflict.server.subscriptions.facts import NodeFacts
-
-SAMPLE_S: Final = 1.0
-"""Between two looks at how far the WAL is, where a slot may be lost."""
 
 _MINUTE: Final = 60
 _HOUR: Final = 3600
@@ -52,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     config = configured(arguments)
     for name in arguments.node or ():
         node_of(config, name)
-    asked, rates = asyncio.run(_ask(config))
+    asked, rates = asyncio.run(ask_with_rates(config))
     stalls, problem = _stalls(config, asked.known)
     lines = [
         line_of(facts, subscription, asked.known, rates, stalls)
@@ -69,27 +64,6 @@ def run(arguments: argparse.Namespace) -> int:
     for error in silent:
         output.print_message(f"pgconflict: {output.visible(str(error))}")
     return max((error.exit_code for error in silent), default=0)
-
-
-async def _ask(config: Config) -> tuple[Asked, Mapping[str, float]]:
-    """All nodes, and how fast they write WAL now, where a slot may be lost."""
-    began = time.monotonic()
-    asked = await ask_all(config)
-    limited = any(
-        slot.safe_wal_size is not None for one in asked.known for slot in one.slots
-    )
-    if not limited:
-        return asked, {}
-    await asyncio.sleep(SAMPLE_S)
-    again = await ask_all(config)
-    seconds = time.monotonic() - began
-    rates = {}
-    for facts in again.known:
-        before = asked.facts(facts.node.name)
-        if before is not None:
-            written = facts.server.current_lsn - before.server.current_lsn
-            rates[facts.node.name] = written / seconds
-    return again, rates
 
 
 def _stalls(

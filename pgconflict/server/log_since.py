@@ -51,11 +51,11 @@ class LogSince:
             )
             settings.require_files(node.name)
             place = await present_place(node, session, settings)
+            since = cls(session, settings, place)
+            since._sizes = {one.identity: one.size for one in await since._files()}
         except BaseException:
             session.terminate()
             raise
-        since = cls(session, settings, place)
-        since._sizes = {one.identity: one.size for one in await since._files()}
         return since
 
     async def events(self) -> list[StoryEvent]:
