@@ -21,6 +21,7 @@ pytest_plugins = [
     "tests.fixtures.servers",
     "tests.fixtures.proxy",
     "tests.fixtures.daemon",
+    "tests.fixtures.languages",
     "tests.fixtures.sequence_pairs",
 ]
 
