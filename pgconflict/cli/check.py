@@ -8,12 +8,12 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from pgconflict.cli import output
+from pgconflict.cli.check_ask import ask
 from pgconflict.cli.check_ledger import unaccounted
 from pgconflict.config import load
 from pgconflict.conflict_log import schema
 from pgconflict.errors import (
     ConflictLogUnavailableError,
-    NodeUnavailableError,
     PgConflictError,
     PrivilegeMissingError,
     UsageError,
@@ -21,7 +21,8 @@ from pgconflict.errors import (
 from pgconflict.queries import query
 from pgconflict.server import checks
 from pgconflict.server.checks import Check, Finding, Severity
-from pgconflict.server.connect import connect, connect_async, translated
+from pgconflict.server.connect import connect, translated
+from pgconflict.server.statements import identifier
 
 if TYPE_CHECKING:
     import argparse
@@ -29,14 +30,12 @@ if TYPE_CHECKING:
 
     import psycopg
 
-    from pgconflict.config import Config, Limits, Node
+    from pgconflict.cli.check_ask import Asked
+    from pgconflict.config import Config, Node
     from pgconflict.server.checks import View
 
 FINDINGS: Final = 3
 """Exit code."""
-
-_STATEMENTS: Final = 4
-"""All questions together may take as long as so many at their statement_timeout."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +50,9 @@ class Report:
 
     view: View | None = None
     """For the comparison with the other nodes."""
+
+    database: str | None = None
+    """That the dsn names."""
 
     @property
     def name(self) -> str:
@@ -73,7 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Print every finding; 3 if one is more than a notice, 69 for a silent server."""
     config = load(arguments.config)
     nodes = _chosen(config, arguments.node)
-    reports = asyncio.run(_ask(nodes, config.limits))
+    reports = [_report(one) for one in asyncio.run(ask(nodes, config.limits))]
     _compare(reports)
     if not arguments.node and config.conflict_log.destination != "log":
         reports.append(_conflict_log(config))
@@ -111,45 +113,16 @@ def _compare(reports: list[Report]) -> None:
             reports[place] = replace(report, findings=both)
 
 
-async def _ask(nodes: Sequence[Node], limits: Limits) -> list[Report]:
-    # At the same time: each that is away takes its whole time limit.
-    several = len(nodes) > 1
-    return await asyncio.gather(
-        *(_ask_node(node, limits, view=several) for node in nodes)
-    )
-
-
-async def _ask_node(node: Node, limits: Limits, *, view: bool) -> Report:
-    who = f"node {node.name}"
-    seconds = limits.statement_timeout.total_seconds() * _STATEMENTS
-    try:
-        connection = await connect_async(node.dsn, job="check", who=who, limits=limits)
-        asked = asyncio.ensure_future(_read(connection, node, limits, view=view))
-        await asyncio.wait({asked}, timeout=seconds)
-        # At once: psycopg would first ask the server to cancel, and wait for that.
-        connection.pgconn.finish()
-        if not asked.done():
-            asked.cancel()
-            await asyncio.wait({asked})
-            raise NodeUnavailableError(f"{who} did not answer within {seconds:g} s")
-        with translated(who):
-            facts, seen = asked.result()
-    except PgConflictError as error:
-        finding = checks.unreachable(node.name, error)
-        return Report(node.name, None, [finding], error.exit_code)
-    return Report(node.name, facts.server.version, checks.judge(facts), 0, seen)
-
-
-async def _read(
-    connection: psycopg.AsyncConnection[Any],
-    node: Node,
-    limits: Limits,
-    *,
-    view: bool,
-) -> tuple[checks.Facts, View | None]:
-    return (
-        await checks.read(connection, node, limits),
-        await checks.read_view(connection, node, limits) if view else None,
+def _report(asked: Asked) -> Report:
+    facts = asked.facts
+    if facts is None:
+        return Report(asked.node.name, None, asked.findings, asked.exit_code)
+    return Report(
+        node=asked.node.name,
+        version=facts.server.version,
+        findings=checks.sort([*checks.judge(facts), *asked.findings]),
+        view=asked.view,
+        database=facts.server.database,
     )
 
 
@@ -232,6 +205,8 @@ def _print(report: Report) -> None:
     print(f"{report.name}{version}: {', '.join(counts) or 'nothing found'}")
     for finding in report.findings:
         print(f"\n  {finding.severity} {finding.check}")
+        if finding.database not in (None, report.database):
+            _field("in", f"database {identifier(finding.database)}")
         _field("seen", finding.seen)
         _field("why", finding.why)
         for place, statement in enumerate(finding.remedy):

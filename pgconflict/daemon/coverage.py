@@ -18,12 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
-    from pgconflict.server.checks.facts import (
-        Constraint,
-        Facts,
-        Subscription,
-        UnidentifiedTable,
-    )
+    from pgconflict.server.checks.contents import Constraint, UnidentifiedTable
+    from pgconflict.server.checks.facts import Facts, Subscription
 
 ALL_TYPES: Final = CAPABILITIES[NEWEST].counted_types
 STOPPING: Final = frozenset(

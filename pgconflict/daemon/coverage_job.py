@@ -15,16 +15,15 @@ from pgconflict.core.capability import capability
 from pgconflict.daemon.coverage import Coverage, Tables, coverage
 from pgconflict.daemon.node_metrics import RELATION_STATES
 from pgconflict.errors import NodeNotReadyError, PrivilegeMissingError
+from pgconflict.server.checks.contents import Constraint, UnidentifiedTable
 from pgconflict.server.checks.facts import (
     SETTINGS,
-    Constraint,
     Facts,
     Privileges,
     RoleSetting,
     Server,
     Setting,
     Subscription,
-    UnidentifiedTable,
 )
 from pgconflict.server.checks.log_access import LogAccess
 from pgconflict.server.session import NodeSession
@@ -66,8 +65,6 @@ async def read_facts(session: NodeSession, node: Node) -> Facts:
             Subscription(**row) for row in await session.rows("check_subscriptions")
         ],
         passwords=None,
-        deferrable=(),
-        unidentified=(),
         # The job `tail` knows, and says so by itself.
         log=LogAccess(as_file=False),
     )

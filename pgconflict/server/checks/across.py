@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Final
@@ -15,8 +16,8 @@ from pgconflict.server.subscriptions.publisher import without_asking
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from pgconflict.server.checks.node_view import Table, View
-    from pgconflict.server.subscriptions.facts import Subscription
+    from pgconflict.server.checks.node_view import Place, Table, View
+    from pgconflict.server.subscriptions.facts import NodeFacts, Subscription
 
 CLOCK_S: Final = 1.0
 """Clocks that differ by more are reported, as PgconflictClockSkew does."""
@@ -24,11 +25,16 @@ CLOCK_S: Final = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One subscription between two of the nodes, in the databases of their dsn."""
+    """One subscription between two databases that were looked into."""
 
     subscription: Subscription
-    subscriber: View
-    publisher: View
+    subscriber: Place
+    publisher: Place
+
+    @property
+    def source(self) -> str:
+        """The publisher, in words."""
+        return definitions.named(self.publisher, self.subscriber)
 
     @property
     def published(self) -> list[Table]:
@@ -51,23 +57,32 @@ def judge(views: Sequence[View]) -> list[Finding]:
     seen: set[tuple[object, ...]] = set()
     for way in ways:
         found += definitions.compare(way.publisher, way.subscriber, way.published, seen)
-    found += _sequences(views, ways)
+    found += _sequences(ways)
     return found
 
 
 def _ways(views: Sequence[View]) -> Iterator[Way]:
     known = [view.facts for view in views]
     for view in views:
-        database = view.facts.server.database
         for subscription in view.facts.subscriptions:
-            if subscription.database != database:
+            subscriber = view.place(subscription.database)
+            found = without_asking(subscription, known)
+            if subscriber is None or found.facts is None or found.slot is None:
                 continue
-            publisher = without_asking(subscription, known)
-            where = publisher.slot and publisher.slot.database
-            for other in views:
-                same = other.facts is publisher.facts
-                if same and where == other.facts.server.database:
-                    yield Way(subscription, view, other)
+            publisher = _place(views, found.facts, found.slot.database)
+            if publisher is not None:
+                yield Way(subscription, subscriber, publisher)
+
+
+def _place(views: Sequence[View], facts: NodeFacts, database: str) -> Place | None:
+    """Return the database of a server, of whichever node it was looked into as."""
+    server = facts.server.system_identifier
+    for view in views:
+        if view.facts.server.system_identifier == server:
+            place = view.place(database)
+            if place is not None:
+                return place
+    return None
 
 
 def _origin(way: Way, ways: Sequence[Way]) -> Iterator[Finding]:
@@ -85,11 +100,12 @@ def _origin(way: Way, ways: Sequence[Way]) -> Iterator[Finding]:
     name = identifier(way.subscription.name)
     unknown = way.subscription.origin is None
     yield Finding(
-        node=way.subscriber.name,
+        node=way.subscriber.node,
+        database=way.subscriber.database,
         check=Check.ORIGIN_ANY,
         severity=Severity.ERROR,
-        seen=f"subscription {name} takes changes of any origin from node"
-        f" {way.publisher.name}, which subscribes back to {_named(both)}",
+        seen=f"subscription {name} takes changes of any origin from"
+        f" {way.source}, which subscribes back to {_named(both)}",
         why="What this node wrote comes back to it, and is sent on again: the same row"
         " conflicts with itself, or goes round for ever."
         + (" PostgreSQL 15 has no way to leave it out." if unknown else ""),
@@ -113,10 +129,11 @@ def _tables(way: Way) -> Iterator[Finding]:
     copied = "-- with copy_data = true if the rows are to be copied, too"
     for table in missing:
         yield Finding(
-            node=way.subscriber.name,
+            node=way.subscriber.node,
+            database=way.subscriber.database,
             check=Check.TABLE_MISSING,
             severity=Severity.ERROR,
-            seen=f"node {way.publisher.name} publishes {identifier(*table.key)} to"
+            seen=f"{way.source} publishes {identifier(*table.key)} to"
             f" subscription {identifier(way.subscription.name)}, and it is not here",
             why="The first change to it after the next refresh stops apply; until then"
             " its changes are dropped without a word.",
@@ -125,11 +142,12 @@ def _tables(way: Way) -> Iterator[Finding]:
     if unsubscribed:
         names = _named(sorted(one.key for one in unsubscribed))
         yield Finding(
-            node=way.subscriber.name,
+            node=way.subscriber.node,
+            database=way.subscriber.database,
             check=Check.TABLE_UNSUBSCRIBED,
             severity=Severity.WARNING,
             seen=f"subscription {identifier(way.subscription.name)} does not know of"
-            f" {names}, which node {way.publisher.name} publishes to it",
+            f" {names}, which {way.source} publishes to it",
             why="It was published after the subscription was made or refreshed: its"
             " changes arrive and are dropped without a word.",
             remedy=(refresh, copied),
@@ -171,37 +189,50 @@ def _clocks(views: Sequence[View]) -> Iterator[Finding]:
             )
 
 
-def _sequences(views: Sequence[View], ways: Sequence[Way]) -> Iterator[Finding]:
-    """Of nodes that replicate to each other: both sides give out values."""
-    for one, other in combinations(views, 2):
-        among = [
-            way
-            for way in ways
-            if {way.subscriber.name, way.publisher.name} == {one.name, other.name}
-        ]
-        if len({way.subscriber.name for way in among}) < 2:  # noqa: PLR2004 - one way
-            continue
-        if one.sequences is None or other.sequences is None:
-            unread = one if one.sequences is None else other
-            yield Finding(
-                node=unread.name,
-                check=Check.SEQUENCES_COLLIDE,
-                severity=Severity.NOTICE,
-                seen="sequences were not compared: they were not read in time",
-                why="Whether two nodes will give out the same value is not known.",
-                remedy=("-- pgconflict sequences check",),
-            )
-            continue
-        for found in check_together([one.sequences, other.sequences]):
-            yield Finding(
-                node=found.node,
-                check=Check.SEQUENCES_COLLIDE,
-                severity=Severity.ERROR,
-                seen=f"sequence {identifier(*found.name)}: {found.seen}",
-                why="Rows that both nodes insert get the same key: insert_exists stops"
-                " apply on both sides.",
-                remedy=(f"-- {found.remedy} --apply",),
-            )
+def _sequences(ways: Sequence[Way]) -> Iterator[Finding]:
+    """Of databases that replicate to each other: both sides give out values."""
+    there = {(way.subscriber.key, way.publisher.key) for way in ways}
+    places = {way.subscriber.key: way.subscriber for way in ways}
+    for one, other in combinations(places.values(), 2):
+        both = {(one.key, other.key), (other.key, one.key)}
+        if both <= there and one.node != other.node:
+            yield from _collisions(one, other)
+
+
+def _collisions(one: Place, other: Place) -> Iterator[Finding]:
+    if one.sequences is None or other.sequences is None:
+        unread = one if one.sequences is None else other
+        yield Finding(
+            node=unread.node,
+            database=unread.database,
+            check=Check.SEQUENCES_COLLIDE,
+            severity=Severity.NOTICE,
+            seen="sequences were not compared: they were not read in time",
+            why="Whether two nodes will give out the same value is not known.",
+            remedy=("-- pgconflict sequences check",),
+        )
+        return
+    option = _database_option(one, other)
+    for found in check_together([one.sequences, other.sequences]):
+        place = one if found.node == one.node else other
+        yield Finding(
+            node=found.node,
+            database=place.database,
+            check=Check.SEQUENCES_COLLIDE,
+            severity=Severity.ERROR,
+            seen=f"sequence {identifier(*found.name)}: {found.seen}",
+            why="Rows that both nodes insert get the same key: insert_exists stops"
+            " apply on both sides.",
+            remedy=(f"-- {found.remedy}{option} --apply",),
+        )
+
+
+def _database_option(one: Place, other: Place) -> str:
+    if one.of_dsn and other.of_dsn:
+        return ""
+    if one.database == other.database:
+        return f" --database {shlex.quote(one.database)}"
+    return " (with nodes whose dsn name these databases)"
 
 
 def _named(keys: Sequence[tuple[str, str]], most: int = 5) -> str:

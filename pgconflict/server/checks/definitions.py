@@ -10,12 +10,12 @@ from pgconflict.server.statements import identifier
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from pgconflict.server.checks.node_view import Table, View
+    from pgconflict.server.checks.node_view import Place, Table
 
 
 def compare(
-    publisher: View,
-    subscriber: View,
+    publisher: Place,
+    subscriber: Place,
     tables: Sequence[Table],
     seen: set[tuple[object, ...]],
 ) -> Iterator[Finding]:
@@ -25,13 +25,14 @@ def compare(
         publisher: Whose tables are the model.
         subscriber: Where the remedies belong.
         tables: What it publishes to the subscriber.
-        seen: Pairs of nodes and tables that were compared; added to.
+        seen: Pairs of databases and tables that were compared; added to.
     """
     for model in tables:
         here = subscriber.tables.get(model.key)
         if here is None:
             continue
-        pair = (frozenset((publisher.name, subscriber.name)), model.key)
+        pair = (frozenset((publisher.key, subscriber.key)), model.key)
+        model_at = named(publisher, subscriber)
         differences = [*_missing(model, here)]
         if pair not in seen:
             differences += _otherwise(model, here)
@@ -40,16 +41,24 @@ def compare(
             continue
         fatal = any(one[0] for one in differences)
         yield Finding(
-            node=subscriber.name,
+            node=subscriber.node,
+            database=subscriber.database,
             check=Check.DEFINITIONS_DIFFER,
             severity=Severity.ERROR if fatal else Severity.WARNING,
-            seen=f"{identifier(*model.key)} is not as on node {publisher.name}: "
+            seen=f"{identifier(*model.key)} is not as {model_at} has it: "
             + "; ".join(text for _, text, _ in differences),
             why="A change that is right there is refused or stored otherwise here:"
             " apply stops, or the rows differ. The statements make it as it is there;"
             " if this node is right, change the other one.",
             remedy=tuple(statement for _, _, statement in differences),
         )
+
+
+def named(place: Place, other: Place) -> str:
+    """Return the node; with its database, if the other one is called otherwise."""
+    if place.database == other.database:
+        return f"node {place.node}"
+    return f"database {identifier(place.database)} of node {place.node}"
 
 
 def create(table: Table) -> list[str]:

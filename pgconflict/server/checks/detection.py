@@ -185,4 +185,5 @@ def _dead_tuples(facts: Facts) -> Iterator[Finding]:
                     ),
                     alter_subscription(subscription.name, "ENABLE"),
                 ),
+                database=subscription.database,
             )

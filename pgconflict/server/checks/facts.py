@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from pgconflict.core.capability import Capability, capability
+from pgconflict.server.checks.contents import Contents, Other, read_contents
 from pgconflict.server.checks.log_access import LogAccess, log_access
 from pgconflict.server.connect import major_version, rows
 
@@ -117,51 +118,6 @@ class SubscriptionName:
 
 
 @dataclass(frozen=True, slots=True)
-class Constraint:
-    """A constraint of a subscribed table."""
-
-    schemaname: str
-    relname: str
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class UnidentifiedTable:
-    """A subscribed table without primary key or replica identity index."""
-
-    schemaname: str
-    relname: str
-    has_unique: bool
-    """Whether it has another unique index that apply checks."""
-
-
-@dataclass(frozen=True, slots=True)
-class Trigger:
-    """A trigger that fires when a change is applied."""
-
-    schemaname: str
-    relname: str
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class PartlyPublished:
-    """A table of which a publication leaves something out, or publishes more."""
-
-    publication: str
-    schemaname: str
-    relname: str
-    missing: Sequence[str]
-    """Columns that are not published."""
-
-    generated: Sequence[str]
-    """Generated columns that are."""
-
-    row_filter: str | None
-    all_tables: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Replication:
     """What is in use on the whole server, and publications of this database."""
 
@@ -194,11 +150,13 @@ class Facts:
     passwords: frozenset[SubscriptionName] | None
     """Subscriptions whose connection string holds a password; None: not readable."""
 
-    deferrable: Sequence[Constraint]
-    unidentified: Sequence[UnidentifiedTable]
     log: LogAccess
-    triggers: Sequence[Trigger] = ()
-    partly: Sequence[PartlyPublished] = ()
+    databases: Sequence[Contents] = ()
+    """Those that were looked into; the one that the dsn names is the first."""
+
+    others: Sequence[Other] = ()
+    """Databases that replicate, besides the one that the dsn names."""
+
     replication: Replication | None = None
     """None: not asked."""
 
@@ -253,12 +211,13 @@ async def read(
         for setting in await rows(connection, Setting, "check_settings", list(SETTINGS))
     }
     (privileges,) = await rows(connection, Privileges, "check_privileges")
+    (server,) = await rows(connection, Server, "check_server")
     return Facts(
         node=node.name,
         read=node.server_log.read,
         capability=known,
         newer_than_known=major > known.major,
-        server=(await rows(connection, Server, "check_server"))[0],
+        server=server,
         settings=settings,
         role_settings=await rows(connection, RoleSetting, "check_role_settings"),
         privileges=privileges,
@@ -266,13 +225,9 @@ async def read(
         passwords=frozenset(await rows(connection, SubscriptionName, "check_passwords"))
         if privileges.conninfo
         else None,
-        deferrable=await rows(connection, Constraint, "check_deferrable"),
-        unidentified=await rows(
-            connection, UnidentifiedTable, "check_replica_identity"
-        ),
         log=await log_access(node, limits),
-        triggers=await rows(connection, Trigger, "check_triggers"),
-        partly=await rows(connection, PartlyPublished, "check_publications"),
+        databases=[await read_contents(connection, server.database)],
+        others=await rows(connection, Other, "check_databases"),
         replication=(await rows(connection, Replication, "check_replication"))[0],
         timestamps_since=(await rows(connection, _Since, "commit_timestamps_since"))[
             0

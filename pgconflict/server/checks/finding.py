@@ -21,6 +21,7 @@ class Check(StrEnum):
     SERVER_VERSION = "server_version"
     STANDBY = "standby"
     PRIVILEGE = "privilege"
+    DATABASE_UNREAD = "database_unread"
     LOGGING_COLLECTOR = "logging_collector"
     LOG_DESTINATION = "log_destination"
     LOG_ACCESS = "log_access"
@@ -76,6 +77,8 @@ class Finding:
     seen: str
     why: str
     remedy: tuple[str, ...] = ()
+    database: str | None = None
+    """Where the remedy belongs; None: in any database, or in none."""
 
     @property
     def doc(self) -> str:

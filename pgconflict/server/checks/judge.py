@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from pgconflict.errors import PrivilegeMissingError
 from pgconflict.server import grants
 from pgconflict.server.checks import (
     detection,
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from pgconflict.errors import PgConflictError
+    from pgconflict.server.checks.contents import Other
     from pgconflict.server.checks.facts import Facts
 
 _ORDER: Final = list(Severity)
@@ -52,6 +54,31 @@ def unreachable(node: str, error: PgConflictError) -> Finding:
         seen=str(error),
         why="Nothing of this node is read, and its other checks were not made.",
         remedy=(error.hint,) if error.hint else (),
+    )
+
+
+def refuse_closed(other: Other) -> None:
+    """Raise PrivilegeMissingError where we may not connect, without trying."""
+    name = identifier(other.name)
+    if not other.accepts:
+        raise PrivilegeMissingError(f"database {name} accepts no connections")
+    if not other.open:
+        raise PrivilegeMissingError(f"no privilege to connect to database {name}")
+
+
+def unread(facts: Facts, other: Other, error: PgConflictError) -> Finding:
+    """Return the finding about a database that could not be looked into."""
+    name = identifier(other.name)
+    hint = (f"-- {error.hint}",) if error.hint else ()
+    grant = f"GRANT CONNECT ON DATABASE {name} TO {identifier(facts.server.role)};"
+    return Finding(
+        node=facts.node,
+        check=Check.DATABASE_UNREAD,
+        severity=Severity.WARNING,
+        seen=f"database {name} replicates, and was not looked into: {error}",
+        why="Its publications, and the tables that its subscriptions apply to, were"
+        " not checked.",
+        remedy=(grant,) if other.accepts and not other.open else hint,
     )
 
 

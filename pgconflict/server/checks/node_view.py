@@ -16,13 +16,13 @@ from pgconflict.server.sequences import SequenceNode
 from pgconflict.server.subscriptions.facts import read as read_node
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from pgconflict.config import Limits, Node
     from pgconflict.server.subscriptions.facts import NodeFacts
 
 SEQUENCES_S: Final = 5.0
-"""For all sequences of a node: a check is to be quick, and `sequences check` is not."""
+"""For all sequences of a database: a check is to be quick, `sequences check` is not."""
 
 _CLOCKS: Final = 3
 """Times that the clock is asked; the quickest answer counts."""
@@ -60,15 +60,37 @@ class Clock:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """One database of one node."""
+
+    node: str
+    database: str
+    tables: Mapping[tuple[str, str], Table]
+    sequences: SequenceView | None
+    """None: they were not read in time."""
+
+    of_dsn: bool
+    """Whether the node's dsn names it."""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Names of node and database."""
+        return self.node, self.database
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """One node, asked at one moment, in the database of its dsn."""
+    """One node, asked at one moment."""
 
     facts: NodeFacts
     major: int
-    tables: dict[tuple[str, str], Table]
     clock: Clock
-    sequences: SequenceView | None
-    """None: they were not read in time."""
+    places: Sequence[Place]
+    """Databases that were looked into; the one that the dsn names is the first."""
+
+    def place(self, database: str) -> Place | None:
+        """Return the database, None if it was not looked into."""
+        return next((one for one in self.places if one.database == database), None)
 
     @property
     def name(self) -> str:
@@ -84,27 +106,50 @@ class _Clock:
 async def read_view(
     connection: psycopg.AsyncConnection[Any], node: Node, limits: Limits
 ) -> View:
-    """Return what the node says.
+    """Return what the node says, and the database of the connection.
+
+    Raises:
+        psycopg.Error: as the server says.
+    """
+    facts = await read_node(connection, node)
+    database = facts.server.database
+    return View(
+        facts=facts,
+        major=major_version(connection),
+        clock=await _clock(connection),
+        places=[await read_place(connection, node, limits, database, of_dsn=True)],
+    )
+
+
+async def read_place(
+    connection: psycopg.AsyncConnection[Any],
+    node: Node,
+    limits: Limits,
+    database: str,
+    *,
+    of_dsn: bool = False,
+) -> Place:
+    """Return what the database of the connection holds.
 
     Raises:
         psycopg.Error: as the server says.
     """
     tables = await rows(connection, Table, "check_tables")
-    return View(
-        facts=await read_node(connection, node),
-        major=major_version(connection),
+    return Place(
+        node=node.name,
+        database=database,
         tables={table.key: table for table in tables},
-        clock=await _clock(connection),
-        sequences=await _sequences(node, limits),
+        sequences=await _sequences(node, limits, connection.info.dbname),
+        of_dsn=of_dsn,
     )
 
 
-async def _sequences(node: Node, limits: Limits) -> SequenceView | None:
+async def _sequences(node: Node, limits: Limits, database: str) -> SequenceView | None:
     try:
         async with (
             asyncio.timeout(SEQUENCES_S),
             await SequenceNode.open(
-                node, job="check", limits=limits, connections=1
+                node, job="check", limits=limits, database=database, connections=1
             ) as one,
         ):
             return SequenceView(node=node.name, states=await one.states())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pgconflict.server.checks.finding import Check, Finding, Severity
@@ -10,16 +11,23 @@ from pgconflict.server.statements import identifier
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from pgconflict.server.checks.facts import Facts, PartlyPublished, Trigger
+    from pgconflict.server.checks.contents import Contents, PartlyPublished, Trigger
+    from pgconflict.server.checks.facts import Facts
 
 
 def judge(facts: Facts) -> Iterator[Finding]:
     """Yield what is published in part, and triggers that fire."""
-    for one in facts.partly:
+    for contents in facts.databases:
+        for found in _contents(facts, contents):
+            yield replace(found, database=contents.database)
+
+
+def _contents(facts: Facts, contents: Contents) -> Iterator[Finding]:
+    for one in contents.partly:
         yield from _columns(facts, one)
         yield from _generated(facts, one)
         yield from _filter(facts, one)
-    for trigger in facts.triggers:
+    for trigger in contents.triggers:
         yield _trigger(facts, trigger)
 
 

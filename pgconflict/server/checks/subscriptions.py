@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pgconflict.server.checks.finding import Check, Finding, Severity
@@ -16,6 +17,7 @@ from pgconflict.server.statements import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from pgconflict.server.checks.contents import Contents
     from pgconflict.server.checks.facts import Facts, Subscription
 
 
@@ -31,8 +33,15 @@ def judge(facts: Facts) -> Iterator[Finding]:
         )
     for subscription in facts.subscriptions:
         yield from _owner(facts, subscription)
-        yield from _options(facts, subscription)
-    for constraint in facts.deferrable:
+        for found in _options(facts, subscription):
+            yield replace(found, database=subscription.database)
+    for contents in facts.databases:
+        for found in _tables(facts, contents):
+            yield replace(found, database=contents.database)
+
+
+def _tables(facts: Facts, contents: Contents) -> Iterator[Finding]:
+    for constraint in contents.deferrable:
         table = identifier(constraint.schemaname, constraint.relname)
         yield Finding(
             node=facts.node,
@@ -46,7 +55,7 @@ def judge(facts: Facts) -> Iterator[Finding]:
                 "-- then add it again without DEFERRABLE",
             ),
         )
-    for unidentified in facts.unidentified:
+    for unidentified in contents.unidentified:
         table = identifier(unidentified.schemaname, unidentified.relname)
         yield Finding(
             node=facts.node,

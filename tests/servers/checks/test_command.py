@@ -59,7 +59,7 @@ def test_the_command_reports_each_node_and_the_conflict_log(
     checked = {one["check"] for one in document["findings"]}
     assert checked == {"no_subscription", "unseen_types"}
     assert set(document["findings"][0]) == {
-        "node", "check", "severity", "seen", "why", "remedy", "doc",
+        "node", "check", "severity", "seen", "why", "remedy", "database", "doc",
     }  # fmt: skip
     assert main([*words, "--node", "x"]) == 2
     assert "the nodes are a" in capsys.readouterr().err

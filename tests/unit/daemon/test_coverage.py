@@ -17,7 +17,8 @@ from pgconflict.daemon.coverage import (
     coverage,
 )
 from pgconflict.server.checks import Check
-from pgconflict.server.checks.facts import Constraint, RoleSetting, UnidentifiedTable
+from pgconflict.server.checks.contents import Constraint, UnidentifiedTable
+from pgconflict.server.checks.facts import RoleSetting
 from tests.fixtures.facts import NOTHING, facts, subscription
 
 
