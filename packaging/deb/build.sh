@@ -28,6 +28,7 @@ arm64) machine=aarch64 ;;
 esac
 version=$(sed -n 's/^__version__ = "\(.*\)"$/\1/p' pgconflict/__init__.py)
 full=$version-$REVISION~$deb
+maintainer="The pgconflict developers <pgconflict@localhost>"
 
 # The same tree gives the same package.
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || date +%s)}
@@ -77,6 +78,15 @@ install -m 644 LICENSE "$doc/copyright"
 install -m 644 config/prometheus-rules.yml "$doc/examples/"
 install -m 644 config/grafana/dashboards/pgconflict.json "$doc/examples/"
 gzip -9n <CHANGELOG.md >"$doc/changelog.gz"
+gzip -9n >"$doc/changelog.Debian.gz" <<CHANGELOG
+pgconflict ($full) $SUITE; urgency=medium
+
+  * What is new is in changelog.gz.
+
+ -- $maintainer  $(date --utc --rfc-email --date="@$SOURCE_DATE_EPOCH")
+CHANGELOG
+mkdir -p "$root/usr/share/lintian/overrides"
+install -m 644 packaging/deb/lintian-overrides "$root/usr/share/lintian/overrides/pgconflict"
 PYTHONPATH=. "$PYTHON" tools/man_pages.py "$root/usr/share/man/man1"
 gzip -9n "$root"/usr/share/man/man1/*
 share=$root/usr/share
@@ -94,16 +104,17 @@ cat >"$root/DEBIAN/control" <<CONTROL
 Package: pgconflict
 Version: $full
 Architecture: $arch
-Maintainer: The pgconflict developers <pgconflict@localhost>
+Maintainer: $maintainer
 Installed-Size: $(du -sk --exclude=DEBIAN "$root" | cut -f1)
 Depends: adduser, libc6, python3 (>= $python~), python3 (<< $next~)
 Recommends: systemd
 Section: database
 Priority: optional
 Description: records PostgreSQL logical replication conflicts
- Reads the server logs and statistics of PostgreSQL 15 to 19, keeps every logical
- replication conflict as one row of a table, says what it did and what to do, exports
- metrics for Prometheus, and keeps sequences in step across nodes.
+ Reads the server logs and statistics of PostgreSQL 15 to 19, keeps every
+ logical replication conflict as one row of a table, says what it did and
+ what to do, exports metrics for Prometheus, and keeps sequences in step
+ across nodes.
 CONTROL
 (cd "$root" && find . -type f ! -path './DEBIAN/*' -printf '%P\0' | sort -z |
     xargs -0 md5sum >DEBIAN/md5sums)
@@ -111,6 +122,7 @@ CONTROL
 find "$root" -newermt "@$SOURCE_DATE_EPOCH" -exec \
     touch --no-dereference --date="@$SOURCE_DATE_EPOCH" {} +
 chmod -R u=rwX,go=rX "$root"
+find "$lib" -name '*.so*' -exec chmod 644 {} +
 file=$OUT/pgconflict_${full}_$arch.deb
 dpkg-deb --root-owner-group -Zxz -z3 --build "$root" "$file" >/dev/null
 echo "$file"

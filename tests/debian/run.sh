@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs the Debian package into a Debian that has nothing but what it depends on,
-# upgrades and purges it.
+# Has lintian look at the Debian package, installs it into a Debian that has nothing but
+# what it depends on, upgrades and purges it.
 # Needs root, dpkg-deb and debootstrap, Debian's mirror once; the first run takes some
 # minutes, later ones half of one.  The bare Debian is kept in $CACHE.
 #
@@ -20,6 +20,14 @@ for program in debootstrap dpkg-deb systemd-analyze; do
     }
 done
 [ "$(id -u)" = 0 ] || { echo 'chroot needs root: sudo make test-deb' >&2; exit 1; }
+
+# Debian's own checker; what it may overlook is in packaging/deb/lintian-overrides.
+if command -v lintian >/dev/null; then
+    lintian --allow-root --fail-on error,warning "$package"
+else
+    echo 'NOT CHECKED: the package, by lintian (apt install lintian)' >&2
+    test -z "${CI:-}"
+fi
 
 work=$(mktemp -d /var/tmp/pgconflict-debian.XXXXXX)
 trap 'rm -rf "$work"' EXIT
