@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import shutil
 import subprocess
@@ -31,39 +32,42 @@ from tests.fixtures.facts import NOTHING, facts
 DOCUMENT = ROOT / "docs" / "metrics.md"
 NOW = datetime.now(UTC)
 
-Metric = tuple[str, str, tuple[str, ...], str]
+
+def _writer() -> Any:
+    spec = importlib.util.spec_from_file_location(
+        "metrics_page", ROOT / "tools" / "metrics_page.py"
+    )
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
-def documented() -> list[Metric]:
-    """The rows of the document's tables of metrics."""
-    found = []
-    for line in DOCUMENT.read_text(encoding="utf-8").splitlines():
-        cells = [cell.strip() for cell in line.strip("|").split("|")]
-        if len(cells) == 4 and cells[0].startswith("`pgconflict_"):
-            labels = tuple(re.findall(r"`(\w+)`", cells[2]))
-            found.append((cells[0].strip("`"), cells[1], labels, cells[3]))
-    return found
+WRITER = _writer()
 
 
-def exported(metrics: Metrics) -> list[Metric]:
-    found = []
-    collectors: list[Any] = list(metrics.registry._collector_to_names)
-    for collector in collectors:
-        for metric in collector.describe():
-            labels = getattr(collector, "_labelnames", ())
-            labels = labels or getattr(metric, "_labelnames", ())
-            name = metric.name + ("_total" if metric.type == "counter" else "")
-            found.append((name, metric.type, tuple(labels), metric.documentation))
-    return found
+def test_the_tables_are_written_from_what_is_exported() -> None:
+    """Else: python tools/metrics_page.py."""
+    text = DOCUMENT.read_text(encoding="utf-8")
+
+    assert WRITER.page(text) == text
 
 
-def test_the_catalogue_is_what_is_exported() -> None:
-    """A row for each metric: `| `name` | type | `labels` | help |`."""
-    assert sorted(documented()) == sorted(exported(Metrics()))
+def test_what_is_wrong_in_a_table_is_written_anew_and_what_lacks_is_named() -> None:
+    text = DOCUMENT.read_text(encoding="utf-8")
+    gone = "| `pgconflict_was_here` | gauge | `node` | Something |"
+    wrong = text.replace(
+        "| `pgconflict_node_up` | gauge", f"{gone}\n| `pgconflict_node_up` | x"
+    )
+
+    assert WRITER.page(wrong) == text
+    with pytest.raises(SystemExit, match=r"has a row of pgconflict_node_up$"):
+        WRITER.page(text.replace("| `pgconflict_node_up`", "| node_up"))
 
 
 def test_names_follow_the_rules() -> None:
-    for name, kind, labels, text in exported(Metrics()):
+    for name, kind, labels, text in WRITER.exported():
         assert re.fullmatch(r"pgconflict_[a-z0-9_]+", name)
         assert name.endswith("_total") == (kind == "counter"), name
         assert text, name
