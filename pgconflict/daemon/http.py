@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import hmac
 import socket
 import ssl
@@ -40,10 +41,14 @@ class Endpoint:
 
     def __init__(self, server: WSGIServer) -> None:
         self._server = server
-        self._thread = threading.Thread(
-            target=server.serve_forever, kwargs={"poll_interval": 0.2}, daemon=True
-        )
+        self._closing = False
+        self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
+
+    def _serve(self) -> None:
+        # Not serve_forever, which wakes up again and again to see whether it may end.
+        while not self._closing:
+            self._server.handle_request()
 
     @property
     def port(self) -> int:
@@ -52,9 +57,12 @@ class Endpoint:
 
     def close(self) -> None:
         """Stops answering."""
-        self._server.shutdown()
-        self._server.server_close()
+        self._closing = True
+        # Wakes the thread that waits for a client.
+        with contextlib.suppress(OSError):
+            self._server.socket.shutdown(socket.SHUT_RDWR)
         self._thread.join(timeout=2)
+        self._server.server_close()
 
 
 def serve(settings: Settings, metrics: Metrics, health: Health) -> Endpoint | None:

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from pgconflict.server.session import NodeSession
 
 CLOCK_QUESTIONS: Final = 3
-"""The quickest answer tells the most."""
+"""At most: the quickest answer tells the most."""
+
+SURE_S: Final = 0.001
+"""An answer that is surer than that is sure enough."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,4 +123,6 @@ async def read_clock(session: NodeSession) -> ClockOffset:
         clock = (await session.row("clock"))["clock"]
         half = (time.perf_counter() - started) / 2
         answers.append(ClockOffset(clock - (asked + half), half))
+        if half < SURE_S:
+            break
     return min(answers, key=lambda answer: answer.uncertainty)

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from operator import is_
-from typing import TYPE_CHECKING
-
-import msgspec
+from typing import TYPE_CHECKING, Final
 
 from pgconflict.core.capability import capability
 
@@ -23,6 +21,9 @@ if TYPE_CHECKING:
 
     from pgconflict.daemon.metrics import Metrics
     from pgconflict.server.session import NodeSession
+
+CONFLICTS: Final = "confl_"
+"""What the server's names of its counters of conflicts begin with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,10 +66,9 @@ class SubscriptionStatistics:
             apply_errors=row["apply_errors"] or 0,
             sync_errors={k: v for k, v in kinds.items() if v is not None},
             conflicts={
-                name: number or 0
-                for name, number in msgspec.json.decode(
-                    row["conflicts"] or "{}"
-                ).items()
+                name.removeprefix(CONFLICTS): number or 0
+                for name, number in row.items()
+                if name.startswith(CONFLICTS)
             },
             stats_reset=row["stats_reset"],
             statistics_began=row["statistics_began"],

@@ -1,22 +1,25 @@
--- returns: each subscription with its worker and the server's own counters
+-- returns: each subscription with its worker and the server's own counters; those of
+--          conflicts as the server names them, confl_TYPE
 -- one row per subscription of the server; privilege: none
+-- Functions, not the views over them: these look up pg_subscription once more for each
+-- subscription, and the question is asked every second.
 select s.oid as subid, s.subname::text as name, d.datname::text as database,
        s.subenabled as enabled, w.pid is not null as worker_up,
        w.last_msg_receipt_time as last_message,
        pg_catalog.pg_wal_lsn_diff(w.latest_end_lsn, '0/0')::bigint as latest_end_lsn,
        c.apply_error_count as apply_errors,
        c.sync_error_count as sync_table_errors, null::bigint as sync_sequence_errors,
-       pg_catalog.json_build_object(
-           'insert_exists', c.confl_insert_exists,
-           'update_origin_differs', c.confl_update_origin_differs,
-           'update_exists', c.confl_update_exists,
-           'update_missing', c.confl_update_missing,
-           'delete_origin_differs', c.confl_delete_origin_differs,
-           'delete_missing', c.confl_delete_missing,
-           'multiple_unique_conflicts', c.confl_multiple_unique_conflicts)::text as conflicts, c.stats_reset,
+       c.confl_insert_exists,
+       c.confl_update_origin_differs,
+       c.confl_update_exists,
+       c.confl_update_missing,
+       c.confl_delete_origin_differs,
+       c.confl_delete_missing,
+       c.confl_multiple_unique_conflicts,
+       c.stats_reset,
        pg_catalog.pg_stat_get_bgwriter_stat_reset_time() as statistics_began
   from pg_catalog.pg_subscription s
   join pg_catalog.pg_database d on d.oid = s.subdbid
-  left join pg_catalog.pg_stat_subscription w
+  left join pg_catalog.pg_stat_get_subscription(null) w
     on w.subid = s.oid and w.worker_type = 'apply'
-  left join pg_catalog.pg_stat_subscription_stats c on c.subid = s.oid
+ cross join lateral pg_catalog.pg_stat_get_subscription_stats(s.oid) c
