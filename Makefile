@@ -13,7 +13,7 @@ RULES      := $(wildcard config/*rules*.yml)
 RULE_TESTS := $(wildcard tests/prometheus/*.yml)
 UNITS      := $(wildcard systemd/*.service)
 
-.PHONY: help venv demo servers test bench docs deb test-deb clean check check-lint check-format \
+.PHONY: help venv demo servers test bench docs docs-links deb test-deb clean check check-lint check-format \
     check-types check-layers check-rules check-units
 .DELETE_ON_ERROR:
 
@@ -23,6 +23,7 @@ help:
 	@echo 'make check   linters, types, layers, alerting rules, systemd units'
 	@echo 'make bench   the measurements'
 	@echo 'make docs    the documentation as a site, in site/; a broken link is an error'
+	@echo 'make docs-links   the same, and whether what it links to elsewhere is there'
 	@echo 'make deb     a Debian package, in dist/; SUITE=trixie for Debian 13'
 	@echo 'make clean   remove what these made in this folder'
 
@@ -81,8 +82,15 @@ $(VENV)/docs.stamp: pyproject.toml | $(BIN)/python
 	$(PIP) --editable '.[docs]'
 	@touch $@
 
+# Not --quiet: it hides warnings from --strict, too, and a broken link passes.
 docs: $(VENV)/docs.stamp
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+# Asks every host that the site links to: not for a machine without the Internet.
+docs-links: docs
+	$(PIP) 'linkchecker>=10.5,<11'
+	$(BIN)/linkchecker --no-status --no-warnings --check-extern \
+	    --ignore-url '/404\.html$$' --ignore-url '^https?://127\.' $(ARGS) site/index.html
 
 # SUITE is the environment's, also for test-deb.
 deb: $(VENV)/demo.stamp
