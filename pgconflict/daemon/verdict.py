@@ -103,9 +103,9 @@ class VerdictJob:
         for watches in places.values():
             await self._look(verdicts, nodes, watches)
         await self._store(verdicts, nodes)
-        for (node, name), number in (await verdicts.diverged()).items():
-            # Of one node at a time, so that what is gone goes.
-            self._job.metrics.verdicts.diverged_rows.show(node, {(name,): number})
+        self._job.metrics.verdicts.show_diverged(
+            [node.name for node in self._config.nodes], await verdicts.diverged()
+        )
         return bool(self._watches)
 
     async def _look(

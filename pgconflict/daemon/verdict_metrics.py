@@ -10,6 +10,8 @@ from pgconflict.core.verdict import Effect
 from pgconflict.daemon.gauges import NodeGauge
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from prometheus_client import CollectorRegistry
 
 _SUBSCRIPTION: Final = ("node", "subscription")
@@ -38,6 +40,17 @@ class VerdictMetrics:
         """Gives a subscription its counters at 0 before its first conflict."""
         for effect in Effect:
             self.conflict_effects.labels(node, subscription, effect)
+
+    def show_diverged(
+        self, nodes: Iterable[str], numbers: Mapping[tuple[str, str], int]
+    ) -> None:
+        """Show how many rows differ, by node and subscription.
+
+        `nodes` are all there are: what is no longer among the numbers goes.
+        """
+        for node in nodes:
+            own = {(name,): n for (where, name), n in numbers.items() if where == node}
+            self.diverged_rows.show(node, own)
 
     def forget_subscription(self, node: str, subscription: str) -> None:
         """Removes the counters of a subscription that is no more."""
