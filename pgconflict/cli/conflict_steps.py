@@ -58,6 +58,7 @@ def _stopped(conflict: StoredConflict, transaction: Sequence[Companion]) -> list
     steps = []
     if conflict.kind == Kind.CONFLICT:
         steps += _make_way(conflict)
+        steps.append(_planned(conflict))
     else:
         steps.append(_remove_cause(conflict))
     steps.append(_skip(conflict, transaction))
@@ -69,6 +70,15 @@ def _stopped(conflict: StoredConflict, transaction: Sequence[Companion]) -> list
             )
         )
     return steps
+
+
+def _planned(conflict: StoredConflict) -> Step:
+    """The command that does any of it."""
+    return Step(
+        "Or see what each way out does to every row of the transaction; --keep with"
+        " --apply and --reason takes one, in one transaction, and sees apply run again:",
+        [f"pgconflict conflicts repair {conflict.conflict_id}"],
+    )
 
 
 def _make_way(conflict: StoredConflict) -> list[Step]:

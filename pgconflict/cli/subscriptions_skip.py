@@ -97,15 +97,16 @@ async def _skip(config: Config, arguments: argparse.Namespace) -> int:
         examined = await examine(config, request, log)
         if arguments.find_lsn:
             return await find_lsn(config, arguments, log, examined)
-        return await _go_on(config, arguments, log, examined)
+        return await go_on(config, arguments, log, examined)
 
 
-async def _go_on(
+async def go_on(
     config: Config,
     arguments: argparse.Namespace,
     log: psycopg.Connection[Any] | None,
     examined: Examined,
 ) -> int:
+    """Show the plan of what was examined, or do it; the exit code."""
     lsn = examined.verdict.lsn
     if not arguments.json:
         print_plan(examined)

@@ -41,6 +41,16 @@ class LostChange(msgspec.Struct, frozen=True, kw_only=True):
     row: Values | None = None
 
 
+class MovedRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A local row that makes room, as it was, and what becomes of it."""
+
+    schemaname: str
+    relname: str
+    fate: str
+    key: Values | None
+    row: Values | None
+
+
 class Action(msgspec.Struct, frozen=True, kw_only=True):
     """What is about to be done, to whom, by whom and why."""
 
@@ -64,6 +74,7 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
     """Whether `lost` is all of them."""
 
     lost: Sequence[LostChange] = ()
+    moved: Sequence[MovedRow] = ()
 
 
 class StalledTransaction(msgspec.Struct, frozen=True, kw_only=True):
@@ -210,6 +221,10 @@ def begin(connection: Connection, action: Action, policy: RowPolicy) -> int:
             text = msgspec.json.encode(rows).decode()
             cursor.execute(query("lost_changes_put").encode(), (number, place, text))
             place += len(rows)
+        if action.moved:
+            moved = [_kept_row(row, policy) for row in action.moved]
+            text = msgspec.json.encode(moved).decode()
+            cursor.execute(query("moved_rows_put").encode(), (number, text))
     return number
 
 
@@ -242,6 +257,33 @@ def close_story(
             query("story_skipped_streamed").encode(),
             (system, action.subid, action.xid, at),
         )
+
+
+def close_applied(connection: Connection, action: Action, at: datetime) -> None:
+    """Marks the conflicts of a transaction that apply was seen to have passed."""
+    if action.lsn is None:
+        return
+    psycopg.RawCursor(connection).execute(
+        query("story_kept").encode(),
+        (
+            action.system_identifier,
+            action.subid,
+            at,
+            format_lsn(action.lsn),
+            action.xid,
+        ),
+    )
+
+
+def _kept_row(row: MovedRow, policy: RowPolicy) -> MovedRow:
+    table = (row.schemaname, row.relname)
+    return MovedRow(
+        schemaname=row.schemaname,
+        relname=row.relname,
+        fate=row.fate,
+        key=_storable(policy.values(*table, row.key, key=True)),
+        row=_storable(policy.values(*table, row.row, key=False)),
+    )
 
 
 def _kept(change: LostChange, policy: RowPolicy) -> LostChange:

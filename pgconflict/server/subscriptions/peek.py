@@ -23,6 +23,7 @@ from pgconflict.core.transaction import Transaction, TransactionReader
 from pgconflict.errors import PgConflictError
 from pgconflict.queries import query
 from pgconflict.server.connect import connect_async, major_version, translated
+from pgconflict.server.row_reader import SETTINGS
 from pgconflict.server.statements import identifier
 
 if TYPE_CHECKING:
@@ -87,9 +88,15 @@ async def peek(
         )
     except PgConflictError as error:
         return Peek(None, str(error))
+    settings = ", ".join(
+        f"pg_catalog.set_config('{name}', '{value}', false)"
+        for name, value in SETTINGS.items()
+    )
     look = _Look(connection, subscription, slot, applied, time.monotonic() + patience)
     try:
         with translated(who):
+            # Values print as those of rows that are read by themselves.
+            await connection.execute(f"select {settings}".encode())
             return Peek(await look.pending(upto))
     except (PgConflictError, ValueError) as error:
         return Peek(None, str(error))

@@ -115,7 +115,7 @@ def test_both_rows_stay_on_both_nodes(
 def test_a_skipped_transaction_is_lost_here_only(
     pair: Pair, stuck: tuple[Replicated, list[list[str]]]
 ) -> None:
-    replicated, (_, _, _, skip, _) = stuck
+    replicated, (_, _, _, _, skip, _) = stuck
 
     run(pair.b, skip)
     replicated.catch_up()

@@ -1,0 +1,80 @@
+"""kill -9 at the statements of a way out of stopped apply: nothing of it, or all."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+
+from pgconflict.queries import query
+from tests.fixtures.waiting import wait_until
+from tests.servers.repair.test_repair_killed import no_sessions
+from tests.servers.repair.test_stopped import INSERT, conflict, rows, stopped
+
+if TYPE_CHECKING:
+    from tests.fixtures.operated import Desk
+    from tests.fixtures.servers import Pair
+
+BEGIN = query("action_begin")
+
+
+def killed_behind(number: int, desk: Desk, words: list[str]) -> bool:
+    """Run a command in a process that dies so many statements behind the record."""
+    child = os.fork()
+    if child == 0:
+        execute: Any = psycopg.Cursor.execute
+        seen = 0
+
+        def counted(self: Any, statement: Any, *more: Any, **how: Any) -> Any:
+            nonlocal seen
+            done = execute(self, statement, *more, **how)
+            if seen or statement == BEGIN.encode():
+                seen += 1
+            if seen > number:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return done
+
+        psycopg.Cursor.execute = counted  # type: ignore[assignment,method-assign]
+        try:
+            desk.run(*words)
+        finally:
+            os._exit(0)
+    return os.WIFSIGNALED(os.waitpid(child, 0)[1])
+
+
+@pytest.mark.majors(18)
+@pytest.mark.parametrize("keep", ["ours", "both"])
+def test_killed_between_statements(pair: Pair, desk: Desk, keep: str) -> None:
+    died = 0
+    with stopped(pair, *INSERT) as one:
+        number = conflict(desk, one)
+        before = rows(pair.b, one)
+        words = ["conflicts", "repair", str(number), "--keep", keep, "--apply"]
+        words += ["--reason", "test", "--json"]
+        while rows(pair.b, one) == before:
+            assert killed_behind(died, desk, words)
+            wait_until(lambda: no_sessions(pair), "the server has noticed")
+            died += 2
+        # The commit: apply goes on, and is not done twice.
+        one.catch_up()
+        after = rows(pair.b, one)
+        again = desk.run(*words)
+
+        assert again.code == 3
+        assert again.document["refusal"] == "past"
+        assert rows(pair.b, one) == after
+        assert after[8] == ("eight", "after")
+        assert ("seven", "here") in after.values()
+        assert len(after) == (4 if keep == "ours" else 5)
+    assert died > 12
+    outcomes = desk.ask_log(
+        "select outcome, seen from pgconflict.subscription_action order by action_id"
+    )
+    # The first ones before that they are there was committed, the last one behind its
+    # own commit, maybe after that was written down.
+    assert died // 2 - 3 < len(outcomes) <= died // 2
+    assert {one[0] for one in outcomes[:-1]} == {None}, outcomes
+    assert outcomes[-1][0] in {None, "done"}
