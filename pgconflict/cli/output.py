@@ -33,6 +33,9 @@ _UNSAFE: Final = re.compile(
     "\ud800-\udfff\ufff9-\ufffb\U000e0000-\U000e007f]"
 )
 _KILO: Final = 1024
+_READ_BY_PEOPLE: Final = 1 << 20
+"""Characters; to indent more than that takes longer than to write it."""
+
 _SHORT: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
@@ -162,8 +165,10 @@ def print_fields(
 
 
 def print_json(value: object, *, stream: TextIO | None = None) -> None:
-    """Print one JSON document, indented."""
-    text = msgspec.json.format(json_text(value), indent=2)
+    """Print one JSON document, indented if people may read it."""
+    text = json_text(value)
+    if len(text) < _READ_BY_PEOPLE:
+        text = msgspec.json.format(text, indent=2)
     (stream or sys.stdout).write(text + "\n")
 
 

@@ -38,7 +38,7 @@ def print_proof(proof: Proof, ending: Ending, sync_id: int | None) -> None:
     lock = ending.longest_lock_s
     held = "" if lock is None else f", none locked for more than {lock * 1000:.0f} ms"
     say(
-        f"moved {ending.moved}, unchanged {ending.unchanged}, left alone"
+        f"moved {ending.moved}, unchanged {ending.unchanged}, not as asked"
         f" {ending.blocked}{held}"
     )
     if ending.applied_lsn is not None and ending.source_lsn is not None:
@@ -46,15 +46,24 @@ def print_proof(proof: Proof, ending: Ending, sync_id: int | None) -> None:
             f"the target had applied {format_lsn(ending.applied_lsn)}, the source had"
             f" written {format_lsn(ending.source_lsn)}"
         )
-    if ending.outcome == "proved":
-        say(
-            f"proved by reading both nodes again: all {len(proof.lines)} sequences give"
-            " out values that the source has not given out"
-        )
-    else:
-        say(f"NOT proved for {ending.doubts} of {len(proof.lines)} sequences")
+    say(_verdict(proof, ending))
     if sync_id is not None:
         say(f"kept as run {sync_id}: pgconflict sequences sync --proof {sync_id}")
+
+
+def _verdict(proof: Proof, ending: Ending) -> str:
+    count = len(proof.lines)
+    if ending.doubts:
+        return f"NOT proved for {ending.doubts} of {count} sequences"
+    proved = (
+        f"proved by reading both nodes again: all {count} sequences give out values"
+        " that the source has not given out"
+    )
+    if ending.outcome == "proved":
+        return proved
+    if ending.blocked:
+        return f"{proved}; but {ending.blocked} are not as asked"
+    return "NOT proved: the source gave out values meanwhile"
 
 
 def _cells(line: Line) -> tuple[object, ...]:

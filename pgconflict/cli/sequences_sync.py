@@ -187,7 +187,8 @@ class _Sync:
             return DENIED
         if self._arguments.cutover and seen.plan.advances:
             return FINDINGS
-        return FINDINGS if seen.plan.blocked else 0
+        short = any(one.note is not None for one in seen.plan.advances)
+        return FINDINGS if seen.plan.blocked or short else 0
 
     async def _apply(
         self,
@@ -268,7 +269,7 @@ class _Sync:
         return Ending(
             outcome="proved" if proved else "not_proved",
             moved=proof.moved,
-            unchanged=len(proof.lines) - proof.moved - len(proof.blocked),
+            unchanged=sum(not (one.moved or one.blocked) for one in proof.lines),
             blocked=len(proof.blocked),
             doubts=len(proof.doubts),
             source_lsn=self._waited.goal if self._waited else None,

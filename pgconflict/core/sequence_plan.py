@@ -41,6 +41,7 @@ class Obstacle(StrEnum):
     DEFINITION = "definition differs"
     MISSING = "missing on the target"
     BOUNDS = "out of the target's bounds"
+    MARGIN = "no room for the margin"
     UNREADABLE = "unreadable"
 
 
@@ -232,14 +233,18 @@ def plan_one(
             return Blocked(name=name, obstacle=Obstacle.DEFINITION, detail=detail)
         shape = definition = _redefined(source, target)
     position = _furthest(source, target, shape, policy, column_value)
+    is_far_enough = position is None or position[:2] == (None, Reason.MARGIN)
+    if definition is not None and is_far_enough:
+        kept, why, outside = _kept(shape, target)
+        position = kept, why, outside or (position and position[2])
     if position is None:
-        if definition is None:
-            return None
-        position = _kept(shape, target)
+        return None
     moved, reason, note = position
     if moved is None:
         assert note is not None  # noqa: S101  # _furthest says why
-        return Blocked(name=name, obstacle=Obstacle.BOUNDS, detail=note)
+        short = reason is Reason.MARGIN
+        obstacle = Obstacle.MARGIN if short else Obstacle.BOUNDS
+        return Blocked(name=name, obstacle=obstacle, detail=note)
     return Advance(
         target=target,
         source=source,
@@ -279,6 +284,14 @@ def _kept(
     return None, Reason.DEFINITION, _outside(target.last_value, shape)
 
 
+def _no_room(aim: int, shape: SequenceState) -> str:
+    end = "MAXVALUE" if shape.direction > 0 else "MINVALUE"
+    return (
+        f"the margin would reach {aim}, beyond its {end} {shape.bound}: a smaller"
+        f" --margin, or ALTER SEQUENCE ... {end} on both nodes"
+    )
+
+
 def _outside(value: int, shape: SequenceState) -> str:
     return f"{value} is not between {shape.minimum} and {shape.maximum}"
 
@@ -293,6 +306,7 @@ def _furthest(
     """Return where the target must be, why, and a note; None: it is there already.
 
     The position is None when its bounds have no such place; the note says so then.
+    The reason is then MARGIN if it is only the margin that has no place.
     """
     # What it has given out binds the target, but for two cases: it was named for
     # going back, or a new definition turns it round.
@@ -301,18 +315,24 @@ def _furthest(
     aims = _aims(source, target, policy, column_value, free=free, stays=stays)
     if aims is None:
         return None
-    ideal, least, reason = aims
-    for note, aim in ((None, ideal), ("without the margin: out of bounds", least)):
+    far, ideal, least, reason = aims
+    no_room = _no_room(ideal, shape)
+    for note, aim in ((None, far), (None, ideal), (no_room, least)):
         moved = position_beyond(source, shape, aim)
         if moved is None:
             continue
         then = at(shape, *moved)
         ahead = (then.used - target.used) * shape.direction
         if moved == (target.last_value, target.is_called) or (stays and ahead <= 0):
-            return None
+            # It has passed the source, but not by the margin.
+            return (None, Reason.MARGIN, note) if note is not None else None
         if free or reaches(then, target.used):
             return moved, reason, note
-    return None, reason, _outside(least, shape)
+    if reason is not Reason.MARGIN:
+        return None, reason, _outside(least, shape)
+    if least == target.used:
+        return None, reason, no_room
+    return None, Reason.COLUMN, _outside(least, shape)
 
 
 def _aims(
@@ -323,29 +343,30 @@ def _aims(
     *,
     free: bool,
     stays: bool,
-) -> tuple[int, int, Reason] | None:
-    """Return the value to get beyond, the same without the margin, and why."""
+) -> tuple[int, int, int, Reason] | None:
+    """Return what to get beyond: with a stride, with the margin, without; and why."""
     direction = source.direction
     distance = policy.distance(source) * direction
-    ideal, least = [], []
+    far, ideal, least = [], [], []
     reason = Reason.BACKWARDS if free else Reason.BEHIND
     if not (stays and reaches(target, source.used + distance)):
         if stays and reaches(target, source.used):
             reason = Reason.MARGIN
-        ideal.append(source.used + distance * policy.stride)
+        far.append(source.used + distance * policy.stride)
+        ideal.append(source.used + distance)
         least.append(source.used)
     if column_value is not None and not (stays and reaches(target, column_value)):
-        if all((column_value - aim) * direction > 0 for aim in ideal):
+        if all((column_value - aim) * direction > 0 for aim in far):
             reason = Reason.COLUMN
-        ideal.append(column_value)
-        least.append(column_value)
-    if not ideal:
+        for aims in (far, ideal, least):
+            aims.append(column_value)
+    if not least:
         return None
     if not free:
-        ideal.append(target.used)
-        least.append(target.used)
+        for aims in (far, ideal, least):
+            aims.append(target.used)
     choose = max if direction > 0 else min
-    return choose(ideal), choose(least), reason
+    return choose(far), choose(ideal), choose(least), reason
 
 
 def _missing(
@@ -366,7 +387,9 @@ def _missing(
     # Nothing has this oid.
     fresh = msgspec.structs.replace(source, oid=0)
     aim = source.used + policy.distance(source) * source.direction
-    moved = position_beyond(source, fresh, aim) or (source.last_value, source.is_called)
+    moved = position_beyond(source, fresh, aim)
+    note = None if moved else _no_room(aim, fresh)
+    moved = moved or (source.last_value, source.is_called)
     return Advance(
         target=fresh,
         source=source,
@@ -375,4 +398,5 @@ def _missing(
         reason=Reason.MISSING,
         create=True,
         column=owner,
+        note=note,
     )

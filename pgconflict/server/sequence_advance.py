@@ -13,6 +13,7 @@ import time
 from collections import deque
 from dataclasses import dataclass, field
 from datetime import timedelta
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 import psycopg
@@ -95,7 +96,7 @@ async def apply(
     """
     applied = Applied()
     await node.widen(len(changes))
-    shares = node.shares(changes)
+    shares = node.shares(changes, attrgetter("before.oid"))
     with translated(node.who):
         await asyncio.gather(
             *(

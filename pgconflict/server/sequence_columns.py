@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import psycopg
@@ -124,10 +125,11 @@ async def _ask(
         possible.append(question)
     await node.widen(len(possible))
     with translated(node.who):
+        shares = node.shares(possible, attrgetter("state.oid"))
         await asyncio.gather(
             *(
                 _ask_all(connection, share, answers, progress)
-                for connection, share in node.shares(possible)
+                for connection, share in shares
             )
         )
     return answers

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 States = dict[SequenceName, SequenceState]
 Rows = TypeVar("Rows")
+Item = TypeVar("Item")
 
 # Where each one's lock stays until the end of the statement: measured on 15 to 19,
 # 8,000 fill the lock table of a default configuration. Two connections at once.
@@ -48,6 +49,8 @@ BATCH: Final = 50_000
 DIRECT_BATCH: Final = 100
 # Below it one connection is faster than connecting again.
 WORTH_MORE_CONNECTIONS: Final = 4000
+# Spreads any regular distance between oids evenly: what is made with tables has one.
+_SPREAD: Final = 40503
 # How often a batch is read again because a sequence was dropped meanwhile.
 ATTEMPTS: Final = 5
 
@@ -66,6 +69,7 @@ class SequenceNode:
     read_only: bool
     most_connections: int
     connections: list[Connection] = field(default_factory=list)
+    _parts: int = 1
 
     @classmethod
     async def open(
@@ -143,17 +147,19 @@ class SequenceNode:
         if sequences >= WORTH_MORE_CONNECTIONS:
             await self._connect(self.most_connections)
 
-    def shares(self, items: Sequence[Any]) -> list[tuple[Connection, Sequence[Any]]]:
-        """Split items among the connections; the same items always the same way.
+    def shares(
+        self, items: Iterable[Item], oid: Callable[[Item], int]
+    ) -> list[tuple[Connection, list[Item]]]:
+        """Split what is about sequences among the connections that have read them.
 
         A connection that has opened a sequence once opens it again in a third of
         the time.
         """
-        size = -(-len(items) // len(self.connections)) or 1
-        return [
-            (connection, items[place * size : (place + 1) * size])
-            for place, connection in enumerate(self.connections)
-        ]
+        shares: list[list[Item]] = [[] for _ in self.connections]
+        for item in items:
+            part = part_of(oid(item), self._parts)
+            shares[part % len(shares)].append(item)
+        return list(zip(self.connections, shares, strict=True))
 
     async def fetch(self, name: str, *values: object) -> list[tuple[Any, ...]]:
         """Return the rows of the statement sql/queries/NAME of this version."""
@@ -179,7 +185,7 @@ class SequenceNode:
         with translated(self.who):
             ((count,),) = await self.fetch("sequence_count")
             await self.widen(count)
-            parts = -(-count // BATCH) or 1
+            self._parts = parts = max(-(-count // BATCH), len(self.connections))
             chosen = array(schemas) if schemas else None
             readers = [
                 _Reader(connection, chosen, wanted, progress)
@@ -195,6 +201,11 @@ class SequenceNode:
         states = [state for part in found for state in part]
         states.sort(key=attrgetter("name"))
         return {state.name: state for state in states}
+
+
+def part_of(oid: int, parts: int) -> int:
+    """Return which part of a node's sequences one belongs to, as the statements do."""
+    return (oid * _SPREAD >> 16) % parts
 
 
 @dataclass(slots=True)

@@ -21,4 +21,4 @@ select c.oid,
    and c.relpersistence <> 't'
    and ($1::text[] is null or n.nspname = any ($1::text[]))
    and ($2::pg_catalog.oid[] is null or c.oid = any ($2::pg_catalog.oid[]))
-   and c.oid::bigint % $3::integer = $4::integer
+   and (c.oid::bigint * 40503 >> 16) % $3::integer = $4::integer

@@ -33,6 +33,6 @@ select n.nspname,
      where c.relkind = 'S'
        and c.relpersistence <> 't'
        and ($1::text[] is null or m.nspname = any ($1::text[]))
-       and c.oid::bigint % $2::integer = $3::integer
+       and (c.oid::bigint * 40503 >> 16) % $2::integer = $3::integer
      group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10) g
   join pg_catalog.pg_namespace n on n.oid = g.relnamespace

@@ -98,6 +98,33 @@ def test_the_margin_counts_the_sources_values(same: Pair) -> None:
 
 
 @pytest.mark.majors(15, 19)
+def test_a_margin_without_room_is_said_by_name(same: Pair) -> None:
+    same.both(
+        "create schema app; create sequence app.near maxvalue 200;"
+        "create sequence app.far"
+    )
+    same.a.execute("select setval('app.near', 150), setval('app.far', 150)")
+
+    moved = same.sync("--apply", "--margin", "100", "--no-store")
+    again = same.sync("--apply", "--margin", "100", "--no-store", "--json")
+
+    assert moved.code == again.code == 3
+    assert stands(same.b, "app.near") == (150, True)
+    assert stands(same.b, "app.far") == (250, True)
+    why = "the margin would reach 250, beyond its MAXVALUE 200: a smaller --margin"
+    assert f"behind the source; {why}" in moved.out
+    assert "moved 2, unchanged 0, not as asked 1" in moved.err
+    (left,) = again.json["left_alone"]
+    assert (left["sequencename"], left["obstacle"]) == (
+        "near",
+        "no room for the margin",
+    )
+    assert why in left["detail"]
+    assert (again.json["unchanged"], again.json["blocked"]) == (1, 1)
+    assert same.sync("--apply", "--margin", "50", "--no-store").code == 0
+
+
+@pytest.mark.majors(15, 19)
 def test_a_margin_in_time_follows_the_rate(same: Pair) -> None:
     same.both("create schema app; create sequence app.fast; create sequence app.still")
     same.a.execute("select setval('app.still', 10)")
