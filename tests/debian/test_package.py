@@ -55,9 +55,13 @@ def inside(*words: str, user: str = "root", code: int = 0) -> str:
 
 
 def install(package: Path, *options: str) -> str:
+    """As docs/service.md does it; dpkg answers its question on configuration files."""
     copy = ROOT / "tmp" / "pgconflict.deb"
     copy.write_bytes(package.read_bytes())
-    return inside("dpkg", *options, "--install", "tmp/pgconflict.deb")
+    said = [f"--option=Dpkg::Options::={one}" for one in options]
+    # What it recommends would come from a mirror.
+    said += ["--yes", "--no-install-recommends"]
+    return inside("apt", "install", *said, "./tmp/pgconflict.deb")
 
 
 def there() -> list[str]:

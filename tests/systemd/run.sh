@@ -31,9 +31,17 @@ if [ ! -e "$ROOT/.made" ]; then
     touch "$ROOT/.made"
 fi
 
+# For what the runbook on clocks has typed.
+if [ ! -e "$ROOT/usr/bin/chronyc" ]; then
+    chroot "$ROOT" apt-get -qq update
+    DEBIAN_FRONTEND=noninteractive chroot "$ROOT" apt-get -qq install --yes \
+        --no-install-recommends chrony procps >/dev/null
+fi
+
 if [ -n "${PACKAGE:-}" ]; then
     cp "$PACKAGE" "$ROOT/var/tmp/pgconflict.deb"
-    chroot "$ROOT" dpkg --install /var/tmp/pgconflict.deb
+    chroot "$ROOT" apt-get -qq install --yes --reinstall --allow-downgrades \
+        /var/tmp/pgconflict.deb
     PGCONFLICT_SYSTEMD_ROOT=$ROOT "$PYTHON" -m pytest -p no:randomly tests/systemd "$@"
     exit
 fi

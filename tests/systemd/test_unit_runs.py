@@ -18,6 +18,7 @@ from psycopg import sql
 
 from pgconflict.server.grants import monitor_grants
 from tests.fixtures.conflict_logs import new_conflict_log
+from tests.fixtures.snippets import blocks, documents
 from tests.fixtures.waiting import wait_until
 from tests.systemd.container import NAME, UNIT, Container
 
@@ -290,6 +291,29 @@ def test_it_lives_on_while_a_node_is_away(site: Site) -> None:
     site.conflict()
     site.wait_recorded()
     assert container.value("MainPID") == pid
+
+
+def typed() -> list[str]:
+    """What the runbooks have typed on the daemon's host."""
+    wanted = re.compile(r"journalctl |timedatectl|chronyc |systemctl status ")
+    lines = [line for path in documents() for one in blocks(path) for line in one.typed]
+    return sorted({line for line in lines if wanted.match(line)})
+
+
+@pytest.mark.parametrize("line", typed())
+def test_what_runbooks_have_typed_shows_what_they_say(site: Site, line: str) -> None:
+    """After a node was away, which the journal knows then."""
+    if line.startswith("chronyc "):
+        site.container.run("sh", "-c", "pgrep chronyd || chronyd -x")
+    site.made.pair.b.cluster.stop()
+    try:
+        wait_until(
+            lambda: site.container.run("sh", "-c", line, check=False).strip(),
+            f"{line} shows something",
+        )
+    finally:
+        site.made.pair.b.cluster.start()
+    wait_until(site.made.to_b.streaming, "replication goes on")
 
 
 def test_it_ends_soon_and_in_peace(site: Site) -> None:
