@@ -15,7 +15,8 @@ from pgconflict.server.repair import Effects, RowPlan, echo, effects, statement
 if TYPE_CHECKING:
     from pgconflict.conflict_log.stored import StoredConflict
     from pgconflict.core.verdict import Row
-    from pgconflict.server.table_nodes import Settled, TableNodes
+    from pgconflict.server.row_reader import Key
+    from pgconflict.server.table_nodes import KeyValues, Settled, TableNodes
 
 _STATES = {
     "busy": "the row is written all the time: it can't be held still to compare",
@@ -91,8 +92,8 @@ def _wanted(conflict: StoredConflict) -> Wanted:
         obstacle = "the row is not known: no table or no conflict about a row"
     elif conflict.stalls and conflict.status in ("open", "disabled"):
         obstacle = (
-            f"apply has stopped on it: `pgconflict conflicts show"
-            f" {conflict.conflict_id}` has the ways out"
+            f"apply has stopped on it: `pgconflict conflicts repair"
+            f" {conflict.conflict_id}`, without --winner, shows the ways out"
         )
     else:
         keys = _keys(conflict)
@@ -130,6 +131,26 @@ class RowPlanner:
     def __init__(self, nodes: TableNodes, wait_s: float) -> None:
         self._nodes = nodes
         self._wait_s = wait_s
+        self._ahead: dict[tuple[Key, KeyValues], Settled] = {}
+
+    async def look_ahead(self, rows: Sequence[Wanted]) -> None:
+        """Look at several rows at once; their next plans are made of that.
+
+        Raises:
+            NodeUnavailableError, PrivilegeMissingError: a node does not say.
+        """
+        self._ahead.clear()
+        if not self._nodes.links:
+            return
+        by_key: dict[Key, list[KeyValues]] = {}
+        for row in rows:
+            for key in self._by_index(row) or ():
+                by_key.setdefault(tuple(key), []).append(_values(key))
+        for columns, wanted in by_key.items():
+            found = await self._nodes.settle(
+                columns, self._nodes.columns, wanted, self._wait_s
+            )
+            self._ahead |= {(columns, values): found[values] for values in wanted}
 
     async def plan(self, wanted: Wanted, winner: str) -> Planned:
         """Look at the row everywhere and decide what is written where.
@@ -214,7 +235,10 @@ class RowPlanner:
         if not keys:
             return []
         columns = tuple(keys[0])
-        wanted = [tuple(value or "" for value in key.values()) for key in keys]
+        wanted = [_values(key) for key in keys]
+        ahead = [self._ahead.pop((columns, values), None) for values in wanted]
+        if all(ahead):
+            return [one for one in ahead if one is not None]
         found = await self._nodes.settle(
             columns, self._nodes.columns, wanted, self._wait_s
         )
@@ -269,6 +293,10 @@ class RowPlanner:
             },
             effects=found_effects,
         )
+
+
+def _values(key: Values) -> KeyValues:
+    return tuple(value or "" for value in key.values())
 
 
 def _xid(row: Row | None) -> str | None:

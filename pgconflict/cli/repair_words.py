@@ -11,6 +11,7 @@ from pgconflict.cli.conflict_access import utc
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pgconflict.cli.repair_apply import Told
     from pgconflict.cli.repair_rows import Planned, Wanted
     from pgconflict.core.repair import Version
 
@@ -62,22 +63,17 @@ def _key(wanted: Wanted) -> str:
     return f"({', '.join(key)})=({', '.join(str(value) for value in key.values())})"
 
 
-def document(
-    wanted: Wanted,
-    planned: Planned | None,
-    outcome: str,
-    said: Sequence[str],
-    number: int | None,
-) -> dict[str, object]:
+def document(told: Told) -> dict[str, object]:
     """One row as a line of --json."""
+    wanted, planned = told.row, told.plan
     plan = None if planned is None else planned.plan
     found: dict[str, object] = {
         "conflict_ids": [one.conflict_id for one in wanted.conflicts],
         "table": ".".join(wanted.names) if wanted.names else None,
         "keys": wanted.keys,
-        "outcome": outcome,
-        "said": said,
-        "repair_id": number,
+        "outcome": told.outcome,
+        "said": told.said,
+        "repair_id": told.number,
     }
     if planned is None or plan is None:
         return found

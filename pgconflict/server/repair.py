@@ -3,7 +3,8 @@
 The order: every node's row is locked and compared with the plan; the rows are written
 under the repairs' origin; foreign keys are looked at, which apply's way of writing does
 not check; then the writers commit, one after the other; only then the others let go.
-Until the first commit everything can still be taken back, and is.
+Until the first commit everything can still be taken back, and is; before it every
+node is asked once more whether it still holds the row.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ from psycopg import sql
 from pgconflict.core.conflict import Values
 from pgconflict.core.repair import ORIGIN, Version, Write
 from pgconflict.errors import PgConflictError, PrivilegeMissingError
-from pgconflict.queries import query
-from pgconflict.server.connect import connect, major_version, translated
+from pgconflict.server.connect import connect, translated
+from pgconflict.server.repair_foreign_keys import broken
+from pgconflict.server.repair_statements import condition, statement
 from pgconflict.server.row_reader import SETTINGS
 
 if TYPE_CHECKING:
@@ -28,6 +30,19 @@ if TYPE_CHECKING:
 
     from pgconflict.config import Limits
     from pgconflict.server.table_nodes import TableNode, TableNodes
+
+__all__ = [
+    "JOB",
+    "BlockedError",
+    "Effects",
+    "PartialError",
+    "RefusedError",
+    "Repair",
+    "RowPlan",
+    "echo",
+    "effects",
+    "statement",
+]
 
 JOB: Final = "repair"
 Connection = psycopg.Connection[Any]
@@ -37,6 +52,10 @@ class RefusedError(PgConflictError):
     """The row was not written anywhere; the message says why."""
 
     exit_code = 3
+
+
+class BlockedError(RefusedError):
+    """Another row is in the way: it may pass when that has been repaired."""
 
 
 class PartialError(PgConflictError):
@@ -111,50 +130,6 @@ async def effects(on: TableNode) -> Effects:
     )
 
 
-def statement(on: TableNode, write: Write) -> str:
-    """Return the statement that does it, as it is executed."""
-    table = on.table
-    name = sql.Identifier(table.schemaname, table.relname)
-    where = _condition(on, write.key)
-    if write.operation == "DELETE":
-        return sql.SQL("DELETE FROM {} WHERE {}").format(name, where).as_string(None)
-    if write.operation == "INSERT":
-        return (
-            sql.SQL("INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE VALUES ({})")
-            .format(
-                name,
-                sql.SQL(", ").join(map(sql.Identifier, write.values)),
-                sql.SQL(", ").join(
-                    _value(on, column, value) for column, value in write.values.items()
-                ),
-            )
-            .as_string(None)
-        )
-    changes = sql.SQL(", ").join(
-        sql.SQL("{} = {}").format(sql.Identifier(column), _value(on, column, value))
-        for column, value in write.values.items()
-    )
-    return (
-        sql.SQL("UPDATE {} SET {} WHERE {}")
-        .format(name, changes, where)
-        .as_string(None)
-    )
-
-
-def _condition(on: TableNode, key: Values) -> sql.Composable:
-    return sql.SQL(" AND ").join(
-        sql.SQL("{} = {}").format(sql.Identifier(column), _value(on, column, value))
-        for column, value in key.items()
-    )
-
-
-def _value(on: TableNode, column: str, value: str | None) -> sql.Composable:
-    if value is None:
-        return sql.SQL("NULL")
-    kind = on.table.types[column]
-    return sql.SQL("{}::{}").format(sql.Literal(value), sql.SQL(kind))
-
-
 class Repair:
     """The transactions of one row, on all nodes that have its table."""
 
@@ -189,6 +164,10 @@ class Repair:
                     self._hold(self._nodes.nodes[name], connection)
                 for name in writers:
                     self._write(self._nodes.nodes[name], connections[name])
+                for name, connection in connections.items():
+                    # A session that was ended meanwhile holds nothing any more.
+                    with translated(f"node {name}"):
+                        connection.execute("select")
             except (PgConflictError, psycopg.Error) as error:
                 raise _refused(error) from error
             return self._commit(writers, connections, committed)
@@ -204,15 +183,14 @@ class Repair:
             try:
                 connections[name].execute("commit")
             except psycopg.Error as error:
-                left = ", ".join(writers[len(done) :])
-                written = f"written on {', '.join(done)}; " if done else ""
-                raise PartialError(
-                    f"{written}not known, or not written, on {left}: {_text(error)}",
-                    hint="run the same command again: it looks at every node and goes"
-                    " on from there",
-                ) from error
+                raise _stopped(done, writers[len(done) :], error) from error
             done.append(name)
             committed(name)
+        for name, connection in connections.items():
+            if name not in done:
+                # Flushes the locks' WAL, which the next row's reading waits for.
+                with suppress(psycopg.Error):
+                    connection.execute("commit")
         return done
 
     def _connect(self, on: TableNode, stack: ExitStack, writes: bool) -> Connection:  # noqa: FBT001 - of this class
@@ -252,7 +230,10 @@ class Repair:
     def _hold(self, on: TableNode, connection: Connection) -> None:
         """Lock the row and see that it is what the plan saw."""
         for key, versions in zip(self._plan.keys, self._plan.rows, strict=True):
-            row = connection.execute(self._select(on, key).encode()).fetchone()
+            with translated(
+                f"node {on.name}", privilege_hint=_lock_grant(connection, on)
+            ):
+                row = connection.execute(self._select(on, key).encode()).fetchone()
             seen = versions[on.name].row
             found = None if row is None else (row[0], list(row[1:]))
             planned = (
@@ -278,7 +259,7 @@ class Repair:
             .format(
                 columns,
                 sql.Identifier(on.table.schemaname, on.table.relname),
-                _condition(on, key),
+                condition(on, key),
             )
             .as_string(None)
         )
@@ -292,103 +273,20 @@ class Repair:
                         f"node {on.name}: {write.operation} wrote {done.rowcount} rows",
                         hint="a trigger or a rule is in the way",
                     )
-        self._check_foreign_keys(on, connection)
-
-    def _check_foreign_keys(self, on: TableNode, connection: Connection) -> None:
-        cursor = psycopg.RawCursor(connection)
-        text = query("repair_foreign_keys", major_version(connection))
-        cursor.execute(text.encode(), (on.table.relid,))
-        for name, outgoing, schema, relname, columns, referred, types in cursor:
-            other = sql.Identifier(schema, relname)
-            for key, versions in zip(self._plan.keys, self._plan.rows, strict=True):
-                row = versions[on.name].row
-                if outgoing:
-                    asked = self._dangling(on, key, other, columns, referred)
-                elif row is None or not set(referred) <= row.values.keys():
-                    continue
-                else:
-                    values = [row.values[column] for column in referred]
-                    asked = self._orphans(on, other, columns, referred, values, types)
-                if connection.execute(asked.encode()).fetchone():
-                    raise RefusedError(
-                        f"node {on.name}: foreign key {name}"
-                        f" {'to' if outgoing else 'from'} {schema}.{relname} would be"
-                        " broken",
-                        hint="repair the rows of that table first, or take the other"
-                        " node's version",
-                    )
-
-    def _dangling(
-        self,
-        on: TableNode,
-        key: Values,
-        other: sql.Composable,
-        columns: Sequence[str],
-        referred: Sequence[str],
-    ) -> str:
-        """Asks for the row if it refers to one that is not there."""
-        return (
-            sql.SQL(
-                "select 1 from (select * from {table} where {key}) t"
-                " where {given} and not exists (select from {other} r where {same})"
+        before = [versions[on.name].row for versions in self._plan.rows]
+        held = zip(self._plan.keys, before, strict=True)
+        one = broken(connection, on, held)
+        if one is not None:
+            raise BlockedError(
+                f"node {on.name}: foreign key {one} would be broken",
+                hint="repair the rows of that table first, or take the other"
+                " node's version",
             )
-            .format(
-                table=sql.Identifier(on.table.schemaname, on.table.relname),
-                key=_condition(on, key),
-                given=sql.SQL(" and ").join(
-                    sql.SQL("t.{} is not null").format(sql.Identifier(column))
-                    for column in columns
-                ),
-                other=other,
-                same=_same("r", referred, "t", columns),
-            )
-            .as_string(None)
-        )
-
-    def _orphans(  # noqa: PLR0917 - three lists that belong together
-        self,
-        on: TableNode,
-        other: sql.Composable,
-        columns: Sequence[str],
-        referred: Sequence[str],
-        values: Sequence[str | None],
-        types: Sequence[str],
-    ) -> str:
-        """Asks for rows that referred to the row and have nothing to refer to now."""
-        return (
-            sql.SQL(
-                "select 1 from {other} r where {mine}"
-                " and not exists (select from {table} t where {same}) limit 1"
-            )
-            .format(
-                other=other,
-                mine=sql.SQL(" and ").join(
-                    sql.SQL("r.{} = {}::{}").format(
-                        sql.Identifier(column), sql.Literal(value), sql.SQL(kind)
-                    )
-                    for column, value, kind in zip(columns, values, types, strict=True)
-                ),
-                table=sql.Identifier(on.table.schemaname, on.table.relname),
-                same=_same("t", referred, "r", columns),
-            )
-            .as_string(None)
-        )
-
-
-def _same(
-    one: str, columns: Sequence[str], two: str, others: Sequence[str]
-) -> sql.Composable:
-    return sql.SQL(" and ").join(
-        sql.SQL("{}.{} = {}.{}").format(
-            sql.SQL(one), sql.Identifier(column), sql.SQL(two), sql.Identifier(other)
-        )
-        for column, other in zip(columns, others, strict=True)
-    )
 
 
 def _grants(connection: Connection, on: TableNode) -> str:
     """What a role that is no superuser needs."""
-    role = sql.Identifier(connection.info.user).as_string(None)
+    role, name = _names(connection, on)
     rows: Sequence[Any] = ()
     with suppress(psycopg.Error):
         rows = connection.execute(
@@ -397,7 +295,6 @@ def _grants(connection: Connection, on: TableNode) -> str:
             " 'pg_replication_origin_session_setup') order by p.proname"
         ).fetchall()
     functions = ", ".join(row[0] for row in rows)
-    name = sql.Identifier(on.table.schemaname, on.table.relname).as_string(None)
     return (
         f"GRANT SELECT, INSERT, UPDATE, DELETE ON {name} TO {role};"
         f" GRANT SET ON PARAMETER session_replication_role TO {role};"
@@ -405,10 +302,48 @@ def _grants(connection: Connection, on: TableNode) -> str:
     )
 
 
+def _lock_grant(connection: Connection, on: TableNode) -> str:
+    """What it takes to hold a row."""
+    role, name = _names(connection, on)
+    return f"GRANT SELECT, UPDATE ON {name} TO {role};"
+
+
+def _names(connection: Connection, on: TableNode) -> tuple[str, str]:
+    """The role and the table, as the server reads them."""
+    return (
+        sql.Identifier(connection.info.user).as_string(None),
+        sql.Identifier(on.table.schemaname, on.table.relname).as_string(None),
+    )
+
+
+def _stopped(done: Sequence[str], left: Sequence[str], error: Exception) -> Exception:
+    """Where it stopped; the commit on the first of `left` has failed."""
+    # A server that answers has taken the transaction back.
+    sure = isinstance(error, psycopg.Error) and error.sqlstate is not None
+    if sure and not done:
+        return _refused(error)
+    known = "not written" if sure else "not known whether it is written"
+    said = [f"written on {', '.join(done)}"] if done else []
+    said.append(f"{known} on {left[0]}: {_text(error)}")
+    if left[1:]:
+        said.append(f"not written on {', '.join(left[1:])}")
+    return PartialError(
+        "; ".join(said),
+        hint="run the same command again: it looks at every node and goes on from"
+        " there",
+    )
+
+
 def _refused(error: Exception) -> Exception:
     """What keeps the row from being written; nothing has been."""
     if isinstance(error, RefusedError | PrivilegeMissingError):
         return error
+    if isinstance(error, psycopg.errors.IntegrityError):
+        return BlockedError(
+            _text(error),
+            hint="another row has the value: repair that first, or take the other"
+            " node's version",
+        )
     hint = error.hint if isinstance(error, PgConflictError) else None
     return RefusedError(_text(error), hint=hint)
 

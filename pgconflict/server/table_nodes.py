@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 KeyValues = tuple[str, ...]
 
 PAUSE_S: Final = 0.2
+"""Between two looks at what has arrived, at most: the first come sooner."""
+
+FIRST_PAUSE_S: Final = 0.01
 MOST_READS: Final = 20
 """A row that was touched between so many readings is busy."""
 
@@ -260,10 +263,12 @@ class TableNodes:
     async def _arrived(self, deadline: float) -> bool:
         """Wait until all that is written now is applied everywhere."""
         marks = await self.positions()
+        pause_s = FIRST_PAUSE_S
         while await self.behind(marks):
             if time.monotonic() > deadline:
                 return False
-            await asyncio.sleep(PAUSE_S)
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, PAUSE_S)
         return True
 
 

@@ -274,27 +274,6 @@ def test_what_is_asked_for_wrongly_says_so(desk: Desk) -> None:
 
 
 @pytest.mark.majors(18)
-def test_asks_for_each_row(
-    pair: Pair, desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with pair.replicate() as replicated:
-        fill(replicated, 3)
-        apart(replicated, "b", "update {t} set v = 'b' where id in (1, 2)")
-        ids = findings(desk, replicated)
-        answers = iter(["", "nonsense", "b"])
-        monkeypatch.setattr("builtins.input", lambda _: next(answers))
-
-        said = desk.run(
-            "conflicts", "repair", *map(str, ids), "--winner", "ask", "--apply"
-        )
-
-        assert rows(pair.a, replicated)[2] == "(2,b)"
-        assert rows(pair.a, replicated)[1] == "(1,v)"
-    assert said.code == 0
-    assert "1 left, 1 repaired" in said.out
-
-
-@pytest.mark.majors(18)
 def test_a_role_that_may_not_learns_what_it_needs(pair: Pair, desk: Desk) -> None:
     with pair.replicate() as replicated:
         fill(replicated, 3)

@@ -1,0 +1,215 @@
+"""One row of `pgconflict conflicts repair`: planned, asked about, written, seen."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from pgconflict.cli.repair_rows import Planned, Wanted
+from pgconflict.cli.repair_words import print_plan
+from pgconflict.conflict_log.repairs import RepairRecord
+from pgconflict.core.repair import LATEST
+from pgconflict.core.verdict import Verdict, effect_of
+from pgconflict.errors import ConflictLogUnavailableError, PgConflictError
+from pgconflict.server.connect import translated
+from pgconflict.server.repair import BlockedError, PartialError, RefusedError, Repair
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator, Sequence
+
+    from pgconflict.cli.repair_rows import RowPlanner
+    from pgconflict.config import Limits
+    from pgconflict.conflict_log.repairs import Repairs
+    from pgconflict.server.table_nodes import TableNodes
+
+ASK: Final = "ask"
+REPAIRED: Final = "repaired"
+
+
+class Told(msgspec.Struct, kw_only=True):
+    """What came of one row."""
+
+    row: Wanted
+    outcome: str
+    said: list[str]
+    plan: Planned | None = None
+    number: int | None = None
+    blocked: bool = False
+    """Another row is in the way."""
+
+    then: PgConflictError | None = None
+    """What keeps the other rows from being looked at, once this has been told."""
+
+
+class RowWork:
+    """The rows of one table."""
+
+    def __init__(
+        self,
+        nodes: TableNodes,
+        planner: RowPlanner,
+        limits: Limits,
+        repairs: Repairs,
+        arguments: argparse.Namespace,
+    ) -> None:
+        self._nodes = nodes
+        self._planner = planner
+        self._limits = limits
+        self._repairs = repairs
+        self._arguments = arguments
+
+    async def row(self, row: Wanted) -> Told:
+        """Plan the row, and write it where that is asked for.
+
+        Raises:
+            NodeUnavailableError, PrivilegeMissingError: a node does not say; nothing
+                was written.
+            ConflictLogUnavailableError: nothing was written.
+        """
+        winner = self._arguments.winner
+        if winner == ASK:
+            plan = await self._planner.plan(row, LATEST)
+            if plan.plan is not None and plan.outcome != "equal":
+                print_plan(plan)
+                winner = _asked(list(self._nodes.nodes))
+                if winner is None:
+                    said = ["left as it is"]
+                    return Told(row=row, outcome="left", said=said, plan=plan)
+        plan = await self._planner.plan(row, winner)
+        if not self._arguments.json:
+            print_plan(plan)
+        if plan.outcome == "equal" and self._arguments.apply:
+            self._agreed(0, row)
+        if plan.outcome != "planned" or not self._arguments.apply:
+            return Told(row=row, outcome=plan.outcome, said=[*plan.said], plan=plan)
+        return await self._apply(row, plan)
+
+    async def _apply(self, row: Wanted, plan: Planned) -> Told:
+        assert plan.plan is not None  # noqa: S101 - what is planned has one
+        with storing():
+            number = self._repairs.begin(self._record(row, plan))
+        told = Told(row=row, outcome=REPAIRED, said=[], plan=plan, number=number)
+        written: list[str] = []
+
+        def committed(node: str) -> None:
+            written.append(node)
+            try:
+                with storing():
+                    self._repairs.written(number, node)
+            except ConflictLogUnavailableError as error:
+                # The other nodes are written all the same.
+                told.then = error
+
+        nodes = self._nodes
+        try:
+            Repair(nodes, self._limits, plan.plan, nodes.columns).apply(committed)
+        except RefusedError as error:
+            told.outcome, told.said = "refused", _said(error)
+            told.blocked = isinstance(error, BlockedError)
+        except PartialError as error:
+            told.outcome, told.said = ("partial" if written else "failed"), _said(error)
+        except PgConflictError as error:
+            told.outcome, told.said, told.then = "refused", _said(error), error
+        if told.outcome != "refused":
+            await self._look_again(row, told)
+        self._end(row, told)
+        return told
+
+    async def _look_again(self, row: Wanted, told: Told) -> None:
+        """See whether the nodes agree now, whatever is known of the commits."""
+        try:
+            states = await self._planner.states(row)
+        except PgConflictError as error:
+            if told.outcome == REPAIRED:
+                told.outcome = "written"
+                told.said = [f"written, and not looked at again: {error}"]
+            told.then = told.then or error
+            return
+        if states == {"equal"}:
+            lost = [] if told.outcome == REPAIRED else ["the commit's answer was lost"]
+            told.outcome = REPAIRED
+            told.said = [*lost, f"equal on {', '.join(self._nodes.nodes)}"]
+        elif told.outcome == REPAIRED:
+            told.outcome = "written"
+            told.said = [
+                "written, and different again: somebody writes the row; look again"
+            ]
+
+    def _end(self, row: Wanted, told: Told) -> None:
+        """Write down what came of it."""
+        assert told.number is not None  # noqa: S101 - it was begun
+        try:
+            with storing():
+                self._repairs.end(told.number, told.outcome, told.said)
+            if told.outcome == REPAIRED:
+                self._agreed(told.number, row)
+        except ConflictLogUnavailableError as error:
+            told.said.append(f"not recorded to its end: {error}")
+            told.then = told.then or error
+
+    def _record(self, row: Wanted, plan: Planned) -> RepairRecord:
+        assert plan.plan is not None  # noqa: S101 - what is planned has one
+        schemaname, relname = row.names or ("", "")
+        first = plan.plan.rows[0]
+        return RepairRecord(
+            conflicts=[one.conflict_id for one in row.conflicts],
+            schemaname=schemaname,
+            relname=relname,
+            key=plan.plan.keys[0],
+            winner=plan.winner or "",
+            nodes=list(plan.plan.writes),
+            operations={
+                node: [write.operation for write in writes]
+                for node, writes in plan.plan.writes.items()
+            },
+            before={
+                node: None if version.row is None else version.row.values
+                for node, version in first.items()
+            },
+            reason=self._arguments.reason,
+        )
+
+    def _agreed(self, number: int, row: Wanted) -> None:
+        effects: dict[int, str | None] = {}
+        for conflict in row.conflicts:
+            effect = effect_of(
+                conflict_type=conflict.conflict_type,
+                stalls=conflict.stalls,
+                status=conflict.status,
+                verdict=Verdict.CONVERGED,
+                cause=conflict.cause_known,
+            )
+            effects[conflict.conflict_id] = effect
+        with storing():
+            self._repairs.agreed(number, effects)
+
+
+def _said(error: PgConflictError) -> list[str]:
+    return [str(error), *([error.hint] if error.hint else [])]
+
+
+def _asked(nodes: Sequence[str]) -> str | None:
+    """Whose version stays, as the operator says; None to leave the row."""
+    while True:
+        try:
+            text = input(f"whose version stays ({', '.join(nodes)}; nothing: none)? ")
+        except EOFError:
+            return None
+        if not text.strip():
+            return None
+        if text.strip() in nodes:
+            return text.strip()
+
+
+@contextmanager
+def storing() -> Iterator[None]:
+    """Give errors of the conflict log inside the block their meaning.
+
+    Raises:
+        ConflictLogUnavailableError: it can't be asked.
+    """
+    with translated("the conflict log", unavailable=ConflictLogUnavailableError):
+        yield
