@@ -93,6 +93,86 @@ $$;
 
 COMMENT ON FUNCTION pgconflict.count_conflicts() IS 'Trigger: carries what a statement changed in conflict_log into conflict_hour';
 
+CREATE FUNCTION pgconflict.count_effects() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+    -- Ordered as in count_conflicts(). What nobody looked at is no row here.
+    if tg_op = 'INSERT' then
+        insert into pgconflict.effect_hour as h
+        select pg_catalog.date_trunc('hour', first_logged_at, 'UTC'), node, subname,
+               kind, conflict_type, schemaname, relname,
+               pg_catalog."left"(relation, 300), cause, effect, count(*)
+          from new_rows
+         where verdict is not null
+         group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
+         order by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
+        on conflict (hour, node, subname, kind, conflict_type, schemaname, relname,
+                     relation, cause, effect) do update
+           set conflicts = h.conflicts + excluded.conflicts;
+    elsif tg_op = 'DELETE' then
+        insert into pgconflict.effect_hour as h
+        select pg_catalog.date_trunc('hour', first_logged_at, 'UTC'), node, subname,
+               kind, conflict_type, schemaname, relname,
+               pg_catalog."left"(relation, 300), cause, effect, -count(*)
+          from old_rows
+         where verdict is not null
+         group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
+         order by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
+        on conflict (hour, node, subname, kind, conflict_type, schemaname, relname,
+                     relation, cause, effect) do update
+           set conflicts = h.conflicts + excluded.conflicts;
+    else
+        insert into pgconflict.effect_hour as h
+        select pg_catalog.date_trunc('hour', first_logged_at, 'UTC'), node, subname,
+               kind, conflict_type, schemaname, relname,
+               pg_catalog."left"(relation, 300), cause, effect, sum(one)
+          from (select 1 as one, first_logged_at, node, subname, kind, conflict_type,
+                       schemaname, relname, relation, cause, effect from new_rows
+                 where verdict is not null
+                union all
+                select -1, first_logged_at, node, subname, kind, conflict_type,
+                       schemaname, relname, relation, cause, effect from old_rows
+                 where verdict is not null) r
+         group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
+        having sum(one) <> 0
+         order by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
+        on conflict (hour, node, subname, kind, conflict_type, schemaname, relname,
+                     relation, cause, effect) do update
+           set conflicts = h.conflicts + excluded.conflicts;
+    end if;
+    return null;
+end
+$$;
+
+COMMENT ON FUNCTION pgconflict.count_effects() IS 'Trigger: carries what a statement changed in conflict_log into effect_hour';
+
+CREATE FUNCTION pgconflict.count_effects_of(table_name text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+    execute pg_catalog.format(
+        'create trigger effects_inserted after insert on pgconflict.%I'
+        ' referencing new table as new_rows'
+        ' for each statement execute function pgconflict.count_effects()',
+        table_name);
+    execute pg_catalog.format(
+        'create trigger effects_deleted after delete on pgconflict.%I'
+        ' referencing old table as old_rows'
+        ' for each statement execute function pgconflict.count_effects()',
+        table_name);
+    execute pg_catalog.format(
+        'create trigger effects_updated after update on pgconflict.%I'
+        ' referencing old table as old_rows new table as new_rows'
+        ' for each statement execute function pgconflict.count_effects()',
+        table_name);
+end
+$$;
+
+COMMENT ON FUNCTION pgconflict.count_effects_of(table_name text) IS 'Gives a table of conflict_log the triggers of effect_hour';
+
 CREATE FUNCTION pgconflict.counters_of(kind text, conflict_type text, severity text, remote_origin text) RETURNS SETOF text
     LANGUAGE sql IMMUTABLE
     SET search_path TO ''
@@ -155,6 +235,34 @@ end
 $_$;
 
 COMMENT ON FUNCTION pgconflict.drop_partitions(before date) IS 'Drops the days before this UTC day; open and unacknowledged rows that stopped apply are kept';
+
+CREATE FUNCTION pgconflict.forget_verdicts(before date) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+    moment timestamptz :=
+        forget_verdicts.before::pg_catalog.timestamp at time zone 'UTC';
+begin
+    -- A verdict is not older than its conflict.
+    delete from pgconflict.verdict v
+     where v.looked_at < moment
+       and not exists (select from pgconflict.conflict_log_kept k
+                        where k.conflict_id = v.conflict_id);
+    delete from pgconflict.verdict_due d
+     where d.first_logged_at < moment
+       and not exists (select from pgconflict.conflict_log_kept k
+                        where k.conflict_id = d.conflict_id);
+    delete from pgconflict.conflict_event e
+     where e.first_logged_at < moment
+       and not exists (select from pgconflict.conflict_log_kept k
+                        where k.conflict_id = e.conflict_id);
+    -- What is kept of those days is counted, nothing else.
+    perform pgconflict.recount_effects('-infinity', moment);
+end
+$$;
+
+COMMENT ON FUNCTION pgconflict.forget_verdicts(before date) IS 'Removes verdicts, events and counts of conflicts that drop_partitions() dropped';
 
 CREATE FUNCTION pgconflict.make_partition(day date) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
@@ -252,10 +360,53 @@ begin
         'create index on pgconflict.%I (first_logged_at, conflict_id) where stalls',
         table_name);
     perform pgconflict.count_changes_of(table_name);
+    perform pgconflict.prepare_effects(table_name);
 end
 $$;
 
 COMMENT ON FUNCTION pgconflict.prepare_day(table_name text) IS 'Gives a table of conflict_log the indexes and triggers that its questions need';
+
+CREATE FUNCTION pgconflict.prepare_effects(table_name text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+    -- Of what was looked at, all but what did nothing: rare in a healthy pair. What
+    -- is stored passes it by, so that it costs who writes nothing.
+    execute pg_catalog.format(
+        'create index on pgconflict.%I (first_logged_at, conflict_id)'
+        ' where verdict is not null and effect is distinct from ''none''', table_name);
+    perform pgconflict.count_effects_of(table_name);
+end
+$$;
+
+COMMENT ON FUNCTION pgconflict.prepare_effects(table_name text) IS 'Gives a table of conflict_log the index and triggers that questions of harm need';
+
+CREATE FUNCTION pgconflict.recount_effects(since timestamp with time zone, until timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+    lock table pgconflict.effect_hour in share row exclusive mode;
+    delete from pgconflict.effect_hour h
+     where h.hour >= pg_catalog.date_trunc('hour', recount_effects.since, 'UTC')
+       and h.hour < recount_effects.until;
+    insert into pgconflict.effect_hour
+    select pg_catalog.date_trunc('hour', c.first_logged_at, 'UTC'), c.node, c.subname,
+           c.kind, c.conflict_type, c.schemaname, c.relname,
+           pg_catalog."left"(c.relation, 300), c.cause, c.effect, count(*)
+      from pgconflict.conflict_log c
+     where c.verdict is not null
+       and c.first_logged_at >= pg_catalog.date_trunc(
+               'hour', recount_effects.since, 'UTC')
+       and c.first_logged_at < pg_catalog.date_trunc(
+               'hour', recount_effects.until - interval '1 us', 'UTC')
+           + interval '1 hour'
+     group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10;
+end
+$$;
+
+COMMENT ON FUNCTION pgconflict.recount_effects(since timestamp with time zone, until timestamp with time zone) IS 'Counts the hours from one time to before another again; only after TRUNCATE or work with triggers off';
 
 CREATE FUNCTION pgconflict.recount_hours(since timestamp with time zone, until timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
@@ -343,6 +494,19 @@ CREATE TABLE pgconflict.conflict_attempt_kept (
     place integer CONSTRAINT conflict_attempt_place_not_null NOT NULL,
     pid integer
 );
+
+CREATE TABLE pgconflict.conflict_event (
+    conflict_id bigint NOT NULL,
+    event_id bigint NOT NULL,
+    first_logged_at timestamp with time zone NOT NULL,
+    writes bigint[] NOT NULL
+);
+
+COMMENT ON TABLE pgconflict.conflict_event IS 'Conflicts that are one event: writes of one row, none of which had seen the other, as each node logged it; only what is proved';
+
+COMMENT ON COLUMN pgconflict.conflict_event.event_id IS 'The lowest conflict_id that the event has, or had when its conflicts were joined';
+
+COMMENT ON COLUMN pgconflict.conflict_event.writes IS 'Digests of row and transaction, of both writes where known: events that share one are one';
 
 CREATE TABLE pgconflict.conflict_hour (
     hour timestamp with time zone NOT NULL,
@@ -549,6 +713,23 @@ CREATE TABLE pgconflict.digest_key (
 
 COMMENT ON TABLE pgconflict.digest_key IS 'Secret that keeps identities from telling the keys that row_data hides; for the daemon only';
 
+CREATE TABLE pgconflict.effect_hour (
+    hour timestamp with time zone NOT NULL,
+    node text NOT NULL,
+    subname text,
+    kind text NOT NULL,
+    conflict_type text,
+    schemaname text,
+    relname text,
+    relation text,
+    cause text,
+    effect text,
+    conflicts bigint NOT NULL
+)
+WITH (fillfactor='60');
+
+COMMENT ON TABLE pgconflict.effect_hour IS 'Conflicts of each hour (UTC, by first_logged_at) that were looked at, by cause and effect; kept exact by triggers on conflict_log, TRUNCATE excepted: recount_effects() mends';
+
 CREATE TABLE pgconflict.ledger (
     system_identifier bigint NOT NULL,
     node text NOT NULL,
@@ -653,6 +834,24 @@ CREATE TABLE pgconflict.lsn_range (
 );
 
 COMMENT ON TABLE pgconflict.lsn_range IS 'Which remote LSNs each day''s partition can hold: where an old conflict must be looked for';
+
+CREATE TABLE pgconflict.moved_row (
+    action_id bigint NOT NULL,
+    place bigint NOT NULL,
+    schemaname text NOT NULL,
+    relname text NOT NULL,
+    fate text NOT NULL,
+    key jsonb,
+    row_data jsonb
+);
+
+COMMENT ON TABLE pgconflict.moved_row IS 'Local rows that made room for a transaction that had stopped apply, as they were before';
+
+COMMENT ON COLUMN pgconflict.moved_row.fate IS 'What was planned for it: replaced, removed, becomes the publisher''s version, gets another key';
+
+COMMENT ON COLUMN pgconflict.moved_row.key IS 'Column to text, as far as conflict_log.row_data lets it be kept';
+
+COMMENT ON COLUMN pgconflict.moved_row.row_data IS 'The whole row, column to text, as far as conflict_log.row_data lets it be kept';
 
 CREATE TABLE pgconflict.native_position (
     system_identifier bigint NOT NULL,
@@ -792,6 +991,39 @@ CREATE VIEW pgconflict.pg_conflict_log AS
   WHERE (kind = 'conflict'::text);
 
 COMMENT ON VIEW pgconflict.pg_conflict_log IS 'The conflicts of all nodes in the columns of the tables pg_conflict.pg_conflict_log_<subid> of PostgreSQL 20: a query for one works on the other';
+
+CREATE TABLE pgconflict.position_seen (
+    place bigint NOT NULL,
+    system_identifier bigint NOT NULL,
+    subid bigint,
+    began timestamp with time zone NOT NULL,
+    ended timestamp with time zone NOT NULL,
+    lsn bigint NOT NULL,
+    confirmed bigint NOT NULL,
+    oldest_xid bigint NOT NULL,
+    session timestamp with time zone NOT NULL
+);
+
+COMMENT ON TABLE pgconflict.position_seen IS 'How far each node had written its WAL, or applied another''s, in the last six hours';
+
+COMMENT ON COLUMN pgconflict.position_seen.subid IS 'The subscription that had applied so far; null: the node''s own WAL was written so far';
+
+COMMENT ON COLUMN pgconflict.position_seen.began IS 'The node''s clock before it was asked; ended: after';
+
+COMMENT ON COLUMN pgconflict.position_seen.lsn IS 'The position, as a number; confirmed: what had been confirmed to the publisher before';
+
+COMMENT ON COLUMN pgconflict.position_seen.oldest_xid IS 'Every lower transaction had ended before the position was read';
+
+COMMENT ON COLUMN pgconflict.position_seen.session IS 'Names the connection: between positions of one the server did not crash';
+
+ALTER TABLE pgconflict.position_seen ALTER COLUMN place ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME pgconflict.position_seen_place_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 
 CREATE TABLE pgconflict.recorded_entry_count (
     system_identifier bigint NOT NULL,
@@ -1091,18 +1323,18 @@ CREATE TABLE pgconflict.subscription_action (
     reason text,
     changes bigint,
     changes_known boolean NOT NULL,
-    CONSTRAINT subscription_action_action_check CHECK ((action = ANY (ARRAY['skip'::text, 'drop'::text])))
+    CONSTRAINT subscription_action_action_check CHECK ((action = ANY (ARRAY['skip'::text, 'drop'::text, 'keep_ours'::text, 'keep_theirs'::text, 'keep_both'::text])))
 );
 
-COMMENT ON TABLE pgconflict.subscription_action IS 'One row a skip or drop done with --apply: who, when, why, what came of it';
+COMMENT ON TABLE pgconflict.subscription_action IS 'One row a skip, drop, or repair of stopped apply done with --apply: who, when, why, what came of it';
 
 COMMENT ON COLUMN pgconflict.subscription_action.publisher IS 'Name of the node in the configuration; null where it was not known';
 
-COMMENT ON COLUMN pgconflict.subscription_action.remote_commit_lsn IS 'skip: the finish LSN given to ALTER SUBSCRIPTION ... SKIP';
+COMMENT ON COLUMN pgconflict.subscription_action.remote_commit_lsn IS 'skip: the finish LSN given to ALTER SUBSCRIPTION ... SKIP; keep: of the transaction that stopped apply';
 
 COMMENT ON COLUMN pgconflict.subscription_action.statements IS 'What was planned, in this order';
 
-COMMENT ON COLUMN pgconflict.subscription_action.outcome IS 'Null: it did not come to its end. skip: skipped, not_cleared, cleared_unmet, set, moved_on, failed; drop: dropped, slot_left, remains, failed';
+COMMENT ON COLUMN pgconflict.subscription_action.outcome IS 'Null: it did not come to its end. skip: skipped, not_cleared, cleared_unmet, set, moved_on, failed; drop: dropped, slot_left, remains, failed; keep: applied, not_passed, disabled, refused, failed, or done where apply was not watched to the end';
 
 COMMENT ON COLUMN pgconflict.subscription_action.seen IS 'What was seen on the way: the proof that it is done, or what is left';
 
@@ -1265,6 +1497,9 @@ ALTER TABLE ONLY pgconflict.conflict_attempt
 ALTER TABLE ONLY pgconflict.conflict_attempt_kept
     ADD CONSTRAINT conflict_attempt_kept_pkey PRIMARY KEY (system_identifier, identity, session_id, line_num, logged_at);
 
+ALTER TABLE ONLY pgconflict.conflict_event
+    ADD CONSTRAINT conflict_event_pkey PRIMARY KEY (conflict_id);
+
 ALTER TABLE ONLY pgconflict.conflict_hour
     ADD CONSTRAINT conflict_hour_hour_node_subname_kind_conflict_type_schemana_key UNIQUE NULLS NOT DISTINCT (hour, node, subname, kind, conflict_type, schemaname, relname, relation);
 
@@ -1273,6 +1508,9 @@ ALTER TABLE ONLY pgconflict.conflict_log
 
 ALTER TABLE ONLY pgconflict.conflict_log_kept
     ADD CONSTRAINT conflict_log_kept_pkey PRIMARY KEY (first_logged_at, conflict_id, system_identifier);
+
+ALTER TABLE ONLY pgconflict.effect_hour
+    ADD CONSTRAINT effect_hour_hour_node_subname_kind_conflict_type_schemaname_key UNIQUE NULLS NOT DISTINCT (hour, node, subname, kind, conflict_type, schemaname, relname, relation, cause, effect);
 
 ALTER TABLE ONLY pgconflict.ledger_difference
     ADD CONSTRAINT ledger_difference_pkey PRIMARY KEY (system_identifier, subid, counter, epoch_began_at, found_at);
@@ -1292,8 +1530,14 @@ ALTER TABLE ONLY pgconflict.lost_change
 ALTER TABLE ONLY pgconflict.lsn_range
     ADD CONSTRAINT lsn_range_pkey PRIMARY KEY (system_identifier, subid, day);
 
+ALTER TABLE ONLY pgconflict.moved_row
+    ADD CONSTRAINT moved_row_pkey PRIMARY KEY (action_id, place);
+
 ALTER TABLE ONLY pgconflict.native_position
     ADD CONSTRAINT native_position_pkey PRIMARY KEY (system_identifier, subid);
+
+ALTER TABLE ONLY pgconflict.position_seen
+    ADD CONSTRAINT position_seen_pkey PRIMARY KEY (place);
 
 ALTER TABLE ONLY pgconflict.recorded_entry_count
     ADD CONSTRAINT recorded_entry_count_pkey PRIMARY KEY (system_identifier, subid, counter);
@@ -1331,6 +1575,12 @@ ALTER TABLE ONLY pgconflict.verdict_position
 ALTER TABLE ONLY pgconflict.verify_run
     ADD CONSTRAINT verify_run_pkey PRIMARY KEY (run_id);
 
+CREATE INDEX conflict_event_event_id_idx ON pgconflict.conflict_event USING btree (event_id);
+
+CREATE INDEX conflict_event_first_logged_at_idx ON pgconflict.conflict_event USING btree (first_logged_at);
+
+CREATE INDEX conflict_event_writes_idx ON pgconflict.conflict_event USING gin (writes) WITH (fastupdate=off);
+
 CREATE INDEX conflict_hour_conflict_type_hour_idx ON pgconflict.conflict_hour USING btree (conflict_type, hour);
 
 CREATE INDEX conflict_hour_relname_hour_idx ON pgconflict.conflict_hour USING btree (relname, hour);
@@ -1339,13 +1589,19 @@ CREATE INDEX conflict_log_kept_conflict_id_idx ON pgconflict.conflict_log_kept U
 
 CREATE INDEX conflict_log_kept_first_logged_at_conflict_id_idx ON pgconflict.conflict_log_kept USING btree (first_logged_at, conflict_id) WHERE stalls;
 
+CREATE INDEX conflict_log_kept_first_logged_at_conflict_id_idx1 ON pgconflict.conflict_log_kept USING btree (first_logged_at, conflict_id) WHERE ((verdict IS NOT NULL) AND (effect IS DISTINCT FROM 'none'::text));
+
 CREATE INDEX conflict_log_kept_node_subname_kind_conflict_type_relname_idx ON pgconflict.conflict_log_kept USING brin (node text_bloom_ops (n_distinct_per_range='16'), subname text_bloom_ops (n_distinct_per_range='32'), kind text_bloom_ops (n_distinct_per_range='16'), conflict_type text_bloom_ops (n_distinct_per_range='16'), relname text_bloom_ops (n_distinct_per_range='64'));
 
 CREATE UNIQUE INDEX conflict_log_kept_system_identifier_coalesce_coalesce1_iden_idx ON pgconflict.conflict_log_kept USING btree (system_identifier, COALESCE(subid, (0)::oid), COALESCE(remote_commit_lsn, '0/0'::pg_lsn), identity, place);
 
 CREATE INDEX conflict_log_kept_system_identifier_subid_idx ON pgconflict.conflict_log_kept USING btree (system_identifier, subid) WHERE stalls;
 
+CREATE INDEX position_seen_ended_idx ON pgconflict.position_seen USING brin (ended);
+
 CREATE INDEX verdict_due_due_at_idx ON pgconflict.verdict_due USING btree (due_at);
+
+CREATE INDEX verdict_looked_at_idx ON pgconflict.verdict USING brin (looked_at);
 
 ALTER INDEX pgconflict.conflict_attempt_pkey ATTACH PARTITION pgconflict.conflict_attempt_kept_pkey;
 
@@ -1363,11 +1619,26 @@ CREATE TRIGGER count_updated AFTER UPDATE ON pgconflict.conflict_log REFERENCING
 
 CREATE TRIGGER count_updated AFTER UPDATE ON pgconflict.conflict_log_kept REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION pgconflict.count_conflicts();
 
+CREATE TRIGGER effects_deleted AFTER DELETE ON pgconflict.conflict_log REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION pgconflict.count_effects();
+
+CREATE TRIGGER effects_deleted AFTER DELETE ON pgconflict.conflict_log_kept REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION pgconflict.count_effects();
+
+CREATE TRIGGER effects_inserted AFTER INSERT ON pgconflict.conflict_log REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION pgconflict.count_effects();
+
+CREATE TRIGGER effects_inserted AFTER INSERT ON pgconflict.conflict_log_kept REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION pgconflict.count_effects();
+
+CREATE TRIGGER effects_updated AFTER UPDATE ON pgconflict.conflict_log REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION pgconflict.count_effects();
+
+CREATE TRIGGER effects_updated AFTER UPDATE ON pgconflict.conflict_log_kept REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION pgconflict.count_effects();
+
 ALTER TABLE ONLY pgconflict.ledger_difference
     ADD CONSTRAINT ledger_difference_system_identifier_subid_counter_epoch_be_fkey FOREIGN KEY (system_identifier, subid, counter, epoch_began_at) REFERENCES pgconflict.ledger(system_identifier, subid, counter, began_at) ON DELETE CASCADE;
 
 ALTER TABLE ONLY pgconflict.lost_change
     ADD CONSTRAINT lost_change_action_id_fkey FOREIGN KEY (action_id) REFERENCES pgconflict.subscription_action(action_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY pgconflict.moved_row
+    ADD CONSTRAINT moved_row_action_id_fkey FOREIGN KEY (action_id) REFERENCES pgconflict.subscription_action(action_id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY pgconflict.sequence_sync_value
     ADD CONSTRAINT sequence_sync_value_sync_id_fkey FOREIGN KEY (sync_id) REFERENCES pgconflict.sequence_sync(sync_id) ON DELETE CASCADE;
@@ -1376,13 +1647,23 @@ REVOKE ALL ON FUNCTION pgconflict.count_changes_of(table_name text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgconflict.count_conflicts() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgconflict.count_effects() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgconflict.count_effects_of(table_name text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgconflict.counters_of(kind text, conflict_type text, severity text, remote_origin text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgconflict.drop_partitions(before date) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgconflict.forget_verdicts(before date) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgconflict.make_partition(day date) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgconflict.prepare_day(table_name text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgconflict.prepare_effects(table_name text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgconflict.recount_effects(since timestamp with time zone, until timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgconflict.recount_hours(since timestamp with time zone, until timestamp with time zone) FROM PUBLIC;
 

@@ -21,6 +21,7 @@ from pgconflict.cli.conflict_access import (
     opened,
     utc,
 )
+from pgconflict.conflict_log.events import Event, events
 from pgconflict.conflict_log.follow import AT_ONCE, Follower
 from pgconflict.conflict_log.reader import Place, place_of
 from pgconflict.errors import UsageError
@@ -47,6 +48,15 @@ COLUMNS: Final = (
     output.Column("status"),
     output.Column("effect"),
 )
+_PLACE: Final = {column.title: place for place, column in enumerate(COLUMNS)}
+FEW: Final = 4
+"""Numbers, nodes ... of one event that its line shows."""
+MEMBER: Final = (
+    *("conflict_id", "first_logged_at", "node", "subname", "conflict_type"),
+    *("remote_origin", "remote_xid", "verdict", "cause", "effect"),
+)
+"""Fields of the conflicts of an event."""
+
 # In cells; --follow can't wait for all rows to find the widest.
 _WIDTHS: Final = (8, 23, 8, 14, 20, 22, 16, 8, 8, 10)
 
@@ -91,7 +101,8 @@ def run(arguments: argparse.Namespace) -> int:
             _follow(reader, filters, json=arguments.json)
             return 0
         # One more than asked for tells whether there are more.
-        found = reader.conflicts(
+        found = events(
+            reader,
             replace(filters, harmful=not arguments.all),
             limit=arguments.limit + 1,
             after=after,
@@ -101,21 +112,58 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _print_page(found: Iterable[StoredConflict], limit: int, *, json: bool) -> None:
+def _print_page(found: Iterable[Event], limit: int, *, json: bool) -> None:
     iterator = iter(found)
-    page: list[StoredConflict] = []
-    last: StoredConflict | None = None
+    page: list[Event] = []
+    last: Event | None = None
     for last in islice(iterator, limit):
         if json:
-            output.print_json_line(last)
+            output.print_json_line(document(last))
         else:
             page.append(last)
     if not json:
-        output.print_table(COLUMNS, map(cells, page))
+        output.print_table(COLUMNS, map(event_cells, page))
     if last is None:
         output.print_message("no conflict passes")
     elif next(iterator, None) is not None:
-        output.print_message(f"there are more: --after {format_place(place_of(last))}")
+        place = format_place(place_of(last.conflict))
+        output.print_message(f"there are more: --after {place}")
+
+
+def document(event: Event) -> dict[str, object]:
+    """The conflict's own fields, then the event that it is part of with others."""
+    conflict = event.conflict
+    fields = {name: getattr(conflict, name) for name in conflict.__struct_fields__}
+    if event.event_id is None:
+        return {**fields, "event": None}
+    members = [{name: getattr(one, name) for name in MEMBER} for one in event.members]
+    return {
+        **fields,
+        "event": {
+            "event_id": event.event_id,
+            "effect": event.effect,
+            "members": members,
+        },
+    }
+
+
+def event_cells(event: Event) -> Sequence[object]:
+    """An event as one line of `COLUMNS`: both numbers, nodes, ..., one effect."""
+    if event.event_id is None:
+        return cells(event.conflict)
+    lines = [cells(one) for one in event.members]
+    several: list[object] = [_several(column) for column in zip(*lines, strict=True)]
+    several[_PLACE["logged (UTC)"]] = utc(event.members[0].first_logged_at)
+    several[_PLACE["attempts"]] = sum(one.attempts for one in event.members)
+    several[_PLACE["effect"]] = event.effect
+    return several
+
+
+def _several(values: Iterable[object]) -> str:
+    """The different ones, the first few of many."""
+    found = list(dict.fromkeys(str(value) for value in values if value is not None))
+    more = f" and {len(found) - FEW} more" if len(found) > FEW else ""
+    return ", ".join(found[:FEW]) + more
 
 
 def cells(conflict: StoredConflict) -> Sequence[object]:

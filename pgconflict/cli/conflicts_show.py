@@ -10,8 +10,11 @@ import msgspec
 from pgconflict.cli import output
 from pgconflict.cli.conflict_access import opened, utc
 from pgconflict.cli.conflict_rows import rows_table, verbatim_rows
+from pgconflict.cli.conflict_sides import print_looks, print_sides
 from pgconflict.cli.conflict_steps import Step, next_steps
 from pgconflict.cli.conflict_words import what_happened
+from pgconflict.conflict_log.events import event_of
+from pgconflict.conflict_log.looks import looks_at
 from pgconflict.conflict_log.reader import SHOWN
 from pgconflict.errors import UsageError
 
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable, Sequence
 
+    from pgconflict.conflict_log.events import Event
+    from pgconflict.conflict_log.looks import Look
     from pgconflict.conflict_log.reader import Attempt, Companion
     from pgconflict.conflict_log.stored import StoredConflict
 
@@ -44,13 +49,26 @@ def run(arguments: argparse.Namespace) -> int:
             )
         transaction = reader.transaction_of(conflict)
         attempts = reader.attempts_of(conflict)
-        others = reader.same_event(conflict)
+        event = event_of(reader, conflict)
+        looks = looks_at(reader, conflict.conflict_id)
     if arguments.json:
         told = document(conflict, transaction, attempts)
-        output.print_json(told | {"other_sides": others})
+        output.print_json(told | _of_event(event, looks))
     else:
-        _print(conflict, transaction, attempts, others)
+        _print(event, looks, transaction, attempts)
     return 0
+
+
+def _of_event(event: Event, looks: Sequence[Look]) -> dict[str, object]:
+    """The event with its conflicts whole, and the history of the verdict."""
+    told: dict[str, object] | None = None
+    if event.event_id is not None:
+        told = {
+            "event_id": event.event_id,
+            "effect": event.effect,
+            "members": event.members,
+        }
+    return {"event": told, "verdict_log": looks}
 
 
 def document(
@@ -69,11 +87,12 @@ def document(
 
 
 def _print(
-    conflict: StoredConflict,
+    event: Event,
+    looks: Sequence[Look],
     transaction: Sequence[Companion],
     attempts: Sequence[Attempt],
-    others: Sequence[StoredConflict],
 ) -> None:
+    conflict = event.conflict
     print(
         output.visible(
             f"conflict {conflict.conflict_id}: {conflict.type} on"
@@ -84,7 +103,13 @@ def _print(
     for paragraph in what_happened(conflict, transaction):
         _paragraph(paragraph)
     _print_rows(conflict)
-    _print_other_sides(others)
+    if event.event_id is not None:
+        numbers = [one.conflict_id for one in event.members]
+        _head(f"One event: conflicts {', '.join(map(str, numbers[:FEW]))}")
+        print_sides(event)
+    if looks:
+        _head("What looking at the row found")
+        print_looks(looks)
     _head("The transaction")
     output.print_fields(_transaction_fields(conflict))
     _print_companions(conflict, transaction)
@@ -116,27 +141,6 @@ def _print_rows(conflict: StoredConflict) -> None:
     if conflict.truncated_columns:
         names = ", ".join(conflict.truncated_columns)
         _paragraph(f"The server cut values longer than 64 bytes: {names}.")
-
-
-def _print_other_sides(others: Sequence[StoredConflict]) -> None:
-    """What other nodes logged of the same event: theirs met ours, ours met theirs."""
-    if not others:
-        return
-    _head("The other side")
-    output.print_table(
-        [output.Column("id", "right"), "node", "type", "key", "applied", "effect"],
-        [
-            (
-                one.conflict_id,
-                one.node,
-                one.type,
-                one.key,
-                f"transaction {one.remote_xid} at {utc(one.first_logged_at)}",
-                one.effect,
-            )
-            for one in others
-        ],
-    )
 
 
 def _transaction_fields(conflict: StoredConflict) -> list[tuple[str, object]]:

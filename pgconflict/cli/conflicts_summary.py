@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from pgconflict.cli import output
 from pgconflict.cli.conflict_access import add_filters, filters_of, opened
+from pgconflict.conflict_log.effects import Effects, effects
 from pgconflict.conflict_log.reader import (
     BY_SUBSCRIPTION,
     BY_TABLE,
@@ -16,10 +17,11 @@ from pgconflict.conflict_log.reader import (
     BY_TYPE,
     TOTAL,
 )
+from pgconflict.core.conflict import Kind
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from pgconflict.conflict_log.filters import Filters
     from pgconflict.conflict_log.reader import Sum
@@ -29,11 +31,7 @@ DAY: Final = timedelta(days=1)
 HOURLY: Final = 3 * DAY
 """A longer time is plotted by day."""
 TABLES: Final = 10
-_EFFECTS: Final = {
-    "write_lost": "writes_lost",
-    "apply_stopped": "apply_stopped",
-    "unknown": "unknown",
-}
+LOOKED_AT: Final = (Kind.CONFLICT, Kind.DIFFERENCE)
 BAR: Final = 40  # cells
 
 _COUNTS: Final = tuple(
@@ -53,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
     bucket = bucket_of(filters, now)
     with opened(arguments) as reader:
         sums = reader.sums(filters, bucket)
-        told = effects_of(reader.effects(filters))
+        told = effects(reader, filters, conflicts_of(sums))
     if arguments.json:
         output.print_json(document(sums, filters, bucket) | {"effects": told})
     else:
@@ -114,6 +112,13 @@ def document(
     }
 
 
+def conflicts_of(sums: Iterable[Sum]) -> int:
+    """How many conflicts and differences, without errors that are neither."""
+    return sum(
+        one.conflicts for one in sums if one.level == BY_TYPE and one.kind in LOOKED_AT
+    )
+
+
 def _counts(one: Sum) -> dict[str, int]:
     return {
         "conflicts": one.conflicts,
@@ -122,66 +127,41 @@ def _counts(one: Sum) -> dict[str, int]:
     }
 
 
-def effects_of(rows: Iterable[Sequence[Any]]) -> dict[str, int] | None:
-    """What conflicts did to the data, in numbers; None where nobody looked.
+def sentences(conflicts: int, told: Effects) -> list[str]:
+    """What a DBA asks: how many of these did harm, and how many events they are.
 
-    >>> effects_of([("hand_over", "none", 7, 0), ("concurrent", "diverged", 3, 2)])
-    ... # doctest: +NORMALIZE_WHITESPACE
-    {'hand_overs': 7, 'writes_lost': 0, 'rows_differing': 2, 'apply_stopped': 0,
-     'unknown': 0, 'undecided': 0}
-    """
-    found = dict.fromkeys(
-        (
-            "hand_overs",
-            "writes_lost",
-            "rows_differing",
-            "apply_stopped",
-            "unknown",
-            "undecided",
-        ),
-        0,
-    )
-    looked = False
-    for cause, effect, conflicts, differing in rows:
-        looked = True
-        if effect == "diverged":
-            found["rows_differing"] += differing
-        elif effect is None:
-            found["undecided"] += conflicts
-        elif effect in _EFFECTS:
-            found[_EFFECTS[effect]] += conflicts
-        elif cause == "hand_over":
-            found["hand_overs"] += conflicts
-    return found if looked else None
-
-
-def sentence(conflicts: int, told: Mapping[str, int]) -> str:
-    """What a DBA asks, in one sentence.
-
-    >>> told = {"hand_overs": 98, "writes_lost": 9, "rows_differing": 5, "unknown": 0}
-    >>> sentence(1112, told | {"apply_stopped": 0, "undecided": 1000})
-    ... # doctest: +NORMALIZE_WHITESPACE
-    '1,112 conflicts logged: 98 hand-overs, 9 writes lost, 5 rows differ now,
-     0 unknown, 1,000 still to be looked at'
-    """
+    >>> told = Effects(hand_overs=98, writes_lost=9, undecided=1000, events=1107,
+    ...                joined_events=5, joined_conflicts=10)
+    >>> for line in sentences(1112, told): print(line)
+    1,112 conflicts logged: 98 hand-overs, 9 writes lost, 0 rows differ now, 0 unknown, 1,000 still to be looked at
+    They are 1,107 events: 10 of these conflicts are 5, which several nodes logged
+    """  # noqa: E501 - as it is printed
+    one_row = told.rows_differing == 1
     parts = [
-        f"{told['hand_overs']:,} hand-overs",
-        f"{told['writes_lost']:,} writes lost",
-        f"{told['rows_differing']:,} rows differ now",
-        f"{told['unknown']:,} unknown",
+        f"{told.hand_overs:,} hand-over{'s' * (told.hand_overs != 1)}",
+        f"{told.writes_lost:,} {'write' if told.writes_lost == 1 else 'writes'} lost",
+        f"{told.rows_differing:,} {'row differs' if one_row else 'rows differ'} now",
+        f"{told.unknown:,} unknown",
     ]
-    if told["apply_stopped"]:
-        parts.append(f"{told['apply_stopped']:,} that stop apply")
-    if told["undecided"]:
-        parts.append(f"{told['undecided']:,} still to be looked at")
-    return f"{conflicts:,} conflicts logged: {', '.join(parts)}"
+    if told.apply_stopped:
+        parts.append(f"{told.apply_stopped:,} that stop apply")
+    if told.undecided:
+        parts.append(f"{told.undecided:,} still to be looked at")
+    lines = [f"{conflicts:,} conflicts logged: {', '.join(parts)}"]
+    if told.joined_events:
+        lines.append(
+            f"They are {told.events:,} event{'s' * (told.events != 1)}:"
+            f" {told.joined_conflicts:,} of these conflicts are"
+            f" {told.joined_events:,}, which several nodes logged"
+        )
+    return lines
 
 
 def _print(
     sums: Sequence[Sum],
     filters: Filters,
     bucket: timedelta,
-    told: Mapping[str, int] | None,
+    told: Effects | None,
 ) -> None:
     level = {
         number: [one for one in sums if one.level == number]
@@ -190,7 +170,8 @@ def _print(
     count = output.plural(level[TOTAL][0].conflicts, "conflict")
     print(f"{count} since {filters.since:%Y-%m-%d %H:%M} UTC")
     if told is not None:
-        print(sentence(level[TOTAL][0].conflicts, told))
+        for line in sentences(conflicts_of(sums), told):
+            print(line)
     if not level[BY_TIME]:
         return
     _table(

@@ -37,6 +37,9 @@ class Filters:
     harmful: bool = False
     """Without what is known to have done nothing to the data."""
 
+    looked_at: bool | None = None
+    """Only what did something, or may have; only what nobody looked at; None: all."""
+
     @property
     def stalls_only(self) -> bool:
         """Whether only what stopped apply can pass: nothing else has these statuses."""

@@ -132,7 +132,9 @@ class ConflictLogReader:
         """
         if after is not None:
             filters = _beyond(filters, after, newest_first=newest_first)
-        statement = statements.page(newest_first=newest_first, harmful=filters.harmful)
+        statement = statements.page(
+            newest_first=newest_first, looked_at=filters.looked_at
+        )
         left = limit
         for span in self._worth_reading(filters, newest_first=newest_first):
             asked = filters if span is None else within(filters, span)
@@ -202,16 +204,6 @@ class ConflictLogReader:
         Status and key are not asked for: no sum knows them.
         """
         return self._objects(Sum, "conflict_summary", (*filters.values()[:8], bucket))
-
-    def same_event(self, conflict: StoredConflict) -> list[StoredConflict]:
-        """The entries of other nodes that are one event with it, by their numbers."""
-        rows = self.fetch(query("conflict_event"), (conflict.conflict_id,))
-        found = self.by_id([row[0] for row in rows]) if rows else {}
-        return [found[number] for number in sorted(found)]
-
-    def effects(self, filters: Filters) -> list[Row]:
-        """Cause, effect, conflicts, rows that differ; empty without any verdict."""
-        return self.fetch(statements.effects(), filters.values())
 
     def acknowledge(
         self,

@@ -52,4 +52,6 @@ async def maintain(
             "select day from pgconflict.drop_partitions($1) as d (day)", before
         )
         dropped = [row["day"] for row in rows]
+        if dropped:
+            await connection.execute("select pgconflict.forget_verdicts($1)", before)
     return Maintained(tuple(made), tuple(dropped))

@@ -27,16 +27,23 @@ BLOCK_PLANS: Final = (
 )
 
 
-_HARMFUL: Final = "\n   and c.effect is distinct from 'none'"
+# As the index that has what may have done harm says it.
+_LOOKED_AT: Final = {
+    None: "",
+    True: "\n   and c.verdict is not null and c.effect is distinct from 'none'",
+    False: "\n   and c.verdict is null",
+}
 
 
-def page(*, newest_first: bool, as_csv: bool = False, harmful: bool = False) -> str:
+def page(
+    *, newest_first: bool, as_csv: bool = False, looked_at: bool | None = None
+) -> str:
     """The statement for conflicts in order; see sql/queries/conflicts.sql."""
     return (
         sql.SQL(query("conflicts"))
         .format(
             columns=plain_columns() if as_csv else selected(),
-            filters=sql.SQL(query("conflict_filters") + (_HARMFUL if harmful else "")),
+            filters=sql.SQL(query("conflict_filters") + _LOOKED_AT[looked_at]),
             beyond=sql.SQL("<" if newest_first else ">"),
             direction=sql.SQL("desc" if newest_first else "asc"),
         )
@@ -53,10 +60,19 @@ def arrived() -> str:
     )
 
 
-def effects() -> str:
-    """The statement that counts by cause and effect; see conflict_effects.sql."""
+def of_events() -> str:
+    """The statement for whole events; see conflict_event.sql."""
     return (
-        sql.SQL(query("conflict_effects"))
+        sql.SQL(query("conflict_event"))
+        .format(columns=selected(), filters=sql.SQL(query("conflict_filters")))
+        .as_string(None)
+    )
+
+
+def filtered(name: str) -> str:
+    """A statement that takes nothing but filters."""
+    return (
+        sql.SQL(query(name))
         .format(filters=sql.SQL(query("conflict_filters")))
         .as_string(None)
     )

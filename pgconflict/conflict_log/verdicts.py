@@ -10,6 +10,7 @@ import msgspec
 from pgconflict.conflict_log.unavailable import translated
 from pgconflict.core.cause import Cause
 from pgconflict.core.conflict import LocalConflict, Values
+from pgconflict.core.event import Joined, Member, joined
 from pgconflict.core.row_entry import RowEntry
 from pgconflict.core.verdict import Effect, Reason, Verdict
 from pgconflict.queries import query
@@ -57,6 +58,8 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds until it is looked at again; None: it is done."""
 
     row_digest: bytes | None
+    event: tuple[Member, ...] = ()
+    """The conflicts that are one event with it, itself included; empty: none known."""
 
 
 class Verdicts:
@@ -145,7 +148,35 @@ class Verdicts:
             [one.again for one in found],
             [one.row_digest for one in found],
         ]
-        await self._fetch("verdict_store", *columns, at)
+        groups = [one.event for one in found if one.event]
+        async with translated(), self._connection.transaction():
+            await self._fetch("verdict_store", *columns, at)
+            if groups:
+                await self._join(groups)
+
+    async def _join(self, groups: Sequence[Sequence[Member]]) -> None:
+        """Store which conflicts are one event."""
+        members = [member for group in groups for member in group]
+        numbers = [member.conflict_id for member in members]
+        writes = [write for member in members for write in member.writes]
+        rows = await self._fetch("event_known", numbers, writes)
+        known = [
+            Joined(
+                Member(
+                    row["conflict_id"], row["first_logged_at"], tuple(row["writes"])
+                ),
+                row["event_id"],
+            )
+            for row in rows
+        ]
+        changed = joined(groups, known)
+        await self._fetch(
+            "event_put",
+            [each.member.conflict_id for each in changed],
+            [each.event_id for each in changed],
+            [each.member.first_logged_at for each in changed],
+            ["{" + ",".join(map(str, each.member.writes)) + "}" for each in changed],
+        )
 
     async def diverged(self) -> dict[tuple[str, str], int]:
         """Return how many rows differ now, by node and subscription."""

@@ -48,6 +48,11 @@ class RowEntry(msgspec.Struct, frozen=True, kw_only=True):
         return datetime.fromisoformat(at) if at else None
 
     @property
+    def local_xid(self) -> int | None:
+        """The transaction of that version, if it was one of this node's sessions."""
+        return self._local.xid if self._local.origin_kind == "local" else None
+
+    @property
     def _local(self) -> LocalConflict:
         return self.local_conflicts[0] if self.local_conflicts else LocalConflict()
 

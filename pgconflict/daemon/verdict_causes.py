@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from pgconflict.core.cause import Cause, Decision, decide
+from pgconflict.core.event import Member, digest_of_write
 from pgconflict.daemon.verdict_links import AROUND, doubts_of_skips
 
 if TYPE_CHECKING:
@@ -63,7 +64,9 @@ class Causes:
                 *(watch.doubts or []),
                 *doubts_of_skips(watch.due.entry, sides, skipped),
             ]
-            watch.decided(index.decide(watch.due.entry, why), why, clocks)
+            decision = index.decide(watch.due.entry, why)
+            watch.decided(decision, why, clocks)
+            watch.event = index.event(watch.due.entry, decision)
 
 
 class _Index:
@@ -71,11 +74,14 @@ class _Index:
 
     def __init__(self, entries: Iterable[RowEntry], sides: Sides) -> None:
         self._columns = sides.key or ()
+        self._sides = sides
+        self._by_number: dict[int, RowEntry] = {}
         self._system = sides.there.system_identifier
         self._back = None if sides.back is None else sides.back.subid
         self._by_key: dict[KeyValues, list[RowEntry]] = defaultdict(list)
         self._any_key: list[RowEntry] = []
         for entry in entries:
+            self._by_number[entry.conflict_id] = entry
             key, new = entry.key(self._columns), entry.new_key(self._columns)
             if key is None or entry.stalls or (new is None and entry.changes_keys):
                 self._any_key.append(entry)
@@ -101,6 +107,28 @@ class _Index:
             elif other.system_identifier == entry.system_identifier:
                 own.append(logged)
         return decide(itself, mirrored, own, why)
+
+    def event(self, entry: RowEntry, decision: Decision) -> tuple[Member, ...]:
+        """Return the entries that are one event with this one; empty if none is."""
+        proofs = [self._by_number[number] for number in decision.entries]
+        return tuple(map(self._member, (entry, *proofs))) if proofs else ()
+
+    def _member(self, entry: RowEntry) -> Member:
+        here, there = self._sides.here, self._sides.there
+        came_from = there
+        if entry.system_identifier == there.system_identifier:
+            came_from = here
+        transactions = [(came_from.system_identifier, entry.remote_xid)]
+        if entry.local_xid is not None:
+            transactions.append((entry.system_identifier, entry.local_xid))
+        columns = sorted(self._columns)
+        key, table = entry.key(columns), self._sides.here_table
+        writes = (
+            digest_of_write((table.schemaname, table.relname), key, system, xid)
+            for system, xid in transactions
+            if key is not None and table is not None and xid is not None
+        )
+        return Member(entry.conflict_id, entry.first_logged_at, tuple(writes))
 
 
 def undecided(reason: str) -> Decision:

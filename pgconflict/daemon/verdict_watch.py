@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pgconflict.conflict_log.row_policy import RowPolicy
     from pgconflict.conflict_log.verdicts import Due
     from pgconflict.core.cause import Cause, Decision
+    from pgconflict.core.event import Member
     from pgconflict.core.row_entry import KeyValues
     from pgconflict.core.verdict import Row
     from pgconflict.daemon.verdict_links import Sides
@@ -65,6 +66,7 @@ class Watch:
 
     doubts: list[str] | None = None
     decision: Decision | None = None
+    event: tuple[Member, ...] = ()
     keys: list[KeyValues] | None = None
     before: tuple[Rows, Rows] | None = None
     """What the look before found."""
@@ -192,6 +194,7 @@ class Watch:
             evidence=self._evidence(),
             again=next_look(verdict, self.reason, looks, decided=decided),
             row_digest=self._digest(),
+            event=self.event,
         )
 
     def _columns(self) -> tuple[str, ...] | None:

@@ -37,7 +37,7 @@ comment on column pgconflict.subscription_action.remote_commit_lsn is
 comment on column pgconflict.subscription_action.statements is
     'What was planned, in this order';
 comment on column pgconflict.subscription_action.outcome is
-    'Null: it did not come to its end. skip: skipped, not_cleared, cleared_unmet, set, moved_on, failed; drop: dropped, slot_left, remains, failed';
+    'Null: it did not come to its end. skip: skipped, not_cleared, cleared_unmet, set, moved_on, applied, failed; drop: dropped, slot_left, remains, failed';
 comment on column pgconflict.subscription_action.seen is
     'What was seen on the way: the proof that it is done, or what is left';
 comment on column pgconflict.subscription_action.reason is

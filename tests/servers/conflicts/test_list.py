@@ -78,6 +78,7 @@ FIELDS = [
     "note",
     "relation",
     "truncated_columns",
+    "event",
 ]
 LOCAL_FIELDS = "xid commit_ts origin origin_kind index key tuple key_text tuple_text"
 
@@ -294,7 +295,8 @@ def test_what_did_nothing_is_left_out_unless_asked_for(dsn: str, lines: Lines) -
     with psycopg.connect(dsn, autocommit=True) as connection:
         for number, effect in ((1, "none"), (2, "write_lost"), (3, "diverged")):
             connection.execute(
-                "update pgconflict.conflict_log set effect = %s where remote_xid = %s",
+                "update pgconflict.conflict_log set verdict = 'converged', effect = %s"
+                " where remote_xid = %s",
                 (effect, number),
             )
 

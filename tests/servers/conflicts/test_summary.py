@@ -139,34 +139,45 @@ def test_text_has_tables_and_a_plot_without_gaps(filled: str, ask: Ask) -> None:
 
 
 def test_a_sentence_says_what_it_did_to_the_data(dsn: str, ask: Ask) -> None:
-    record(dsn, [entry(key=f"{n}", xid=n, line=n, at=n) for n in range(1, 8)])
+    """An event that two nodes logged is one write lost; a row that differs is a row."""
+    record(dsn, [entry(key=f"{n % 9}", xid=n, line=n, at=n) for n in range(1, 12)])
     assert "hand-over" not in ask("summary", *SINCE)
     told = [("hand_over", "none")] * 3
-    told += [("concurrent", "write_lost"), ("concurrent", "diverged")]
+    told += [("concurrent", "write_lost")] * 4 + [("concurrent", "diverged")] * 2
     told += [("unknown", "unknown")]
     with psycopg.connect(dsn, autocommit=True) as connection:
         for number, (cause, effect) in enumerate(told, 1):
             connection.execute(
-                "update pgconflict.conflict_log set cause = %s, effect = %s"
-                " where remote_xid = %s",
+                "update pgconflict.conflict_log set verdict = 'converged', cause = %s,"
+                " effect = %s where remote_xid = %s",
                 (cause, effect, number),
             )
         connection.execute(
-            "insert into pgconflict.verdict (conflict_id, looked_at, verdict)"
-            " values (1, now(), 'converged')"
+            "insert into pgconflict.conflict_event select conflict_id,"
+            " (array[2, 4, 4, 7, 7, 8, 8])[remote_xid - 2], first_logged_at, '{}'"
+            " from pgconflict.conflict_log where remote_xid between 3 and 9"
         )
 
-    assert (
-        "7 conflicts logged: 3 hand-overs, 1 writes lost, 1 rows differ now,"
-        " 1 unknown, 1 still to be looked at"
-    ) in ask("summary", *SINCE)
-    assert json.loads(ask("summary", *SINCE, "--json"))["effects"] == {
+    shown = ask("summary", *SINCE).splitlines()[1:3]
+    effects = json.loads(ask("summary", *SINCE, "--json"))["effects"]
+
+    assert shown == [
+        (
+            "11 conflicts logged: 3 hand-overs, 2 writes lost, 2 rows differ now,"
+            " 1 unknown, 1 still to be looked at"
+        ),
+        "They are 8 events: 6 of these conflicts are 3, which several nodes logged",
+    ]
+    assert effects == {
         "hand_overs": 3,
-        "writes_lost": 1,
-        "rows_differing": 1,
+        "writes_lost": 2,
+        "rows_differing": 2,
         "apply_stopped": 0,
         "unknown": 1,
         "undecided": 1,
+        "events": 8,
+        "joined_events": 3,
+        "joined_conflicts": 6,
     }
 
 

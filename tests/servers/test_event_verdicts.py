@@ -1,0 +1,218 @@
+"""Concurrent writes of two and three real nodes: one event each, with every side."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from typing import TYPE_CHECKING, Any, Self
+
+import pytest
+
+from pgconflict.cli.main import main
+from tests.fixtures.nodes import Node, Subscription, numbers
+from tests.fixtures.waiting import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.fixtures.daemon import Daemon
+    from tests.fixtures.servers import Pair, Servers
+
+CREATE = "create table {t} (id int primary key, v text, w text)"
+
+
+class Mesh:
+    """Nodes of which each sends its own writes of one table to each other."""
+
+    def __init__(self, *nodes: Node) -> None:
+        self.nodes = nodes
+        # The servers' logs have what other tests did, too.
+        self.table = f"met{next(numbers)}"
+        self.ways = [
+            Subscription(f"{self.table}_{one}_{two}", self.table, one, two)
+            for one in nodes
+            for two in nodes
+            if one is not two
+        ]
+
+    def __enter__(self) -> Self:
+        for node in self.nodes:
+            node.execute(
+                f"{CREATE.format(t=self.table)};"
+                f" create publication {self.table} for table {self.table};"
+                f" insert into {self.table} values (1, 'x', 'y'), (2, 'x', 'y')"
+            )
+        for way in self.ways:
+            way.create({"copy_data": False, "origin": "none"})
+        for way in self.ways:
+            wait_until(way.streaming, f"{way.name} streams")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for way in self.ways:
+            way.drop()
+        for node in self.nodes:
+            node.execute(f"drop publication {self.table}; drop table {self.table}")
+
+    @contextlib.contextmanager
+    def apart(self) -> Iterator[None]:
+        """Nobody sees what another writes until the end."""
+        for way in self.ways:
+            way.alter("disable")
+        wait_until(lambda: not any(way.worker() for way in self.ways), "none applies")
+        yield
+        for way in self.ways:
+            way.alter("enable")
+
+
+@pytest.fixture
+def ask(
+    capsys: pytest.CaptureFixture[str],
+) -> Callable[..., str]:
+    def words(daemon: Daemon, *words: object) -> str:
+        code = main(
+            ["--config", str(daemon.config_file), "conflicts", *map(str, words)]
+        )
+        printed = capsys.readouterr()
+        assert code == 0, printed.err
+        return printed.out
+
+    return words
+
+
+def listed(
+    ask: Callable[..., str], daemon: Daemon, *words: object
+) -> list[dict[str, Any]]:
+    return [
+        json.loads(line) for line in ask(daemon, "list", "--json", *words).splitlines()
+    ]
+
+
+@pytest.mark.majors(18, 19)
+def test_two_nodes(
+    pair: Pair, new_daemon: Callable[..., Daemon], ask: Callable[..., str]
+) -> None:
+    """Two events of two conflicts, a hand-over; what is shown is what happened."""
+    with Mesh(*pair.nodes) as mesh:
+        daemon = new_daemon(
+            {node.name: node.dsn for node in pair.nodes}, verdict={"enabled": True}
+        )
+        daemon.start()
+        # From then on a missing log entry proves something.
+        wait_until(
+            lambda: len(daemon.query("select from pgconflict.log_complete")) == 2,
+            "both logs are followed",
+        )
+        with mesh.apart():
+            pair.a.execute(f"update {mesh.table} set v = 'from a' where id = 1")
+            pair.b.execute(f"update {mesh.table} set v = 'from b' where id = 1")
+            # Both columns of both: equal in the end, and one write is gone.
+            pair.a.execute(f"update {mesh.table} set v = 'same', w = 'a' where id = 2")
+            pair.a.execute(f"update {mesh.table} set w = 'same' where id = 2")
+            pair.b.execute(f"update {mesh.table} set v = 'same', w = 'b' where id = 2")
+            pair.b.execute(f"update {mesh.table} set w = 'same' where id = 2")
+        ours = f"relname = '{mesh.table}' and remote_commit_ts is not null"
+        daemon.wait_count(4, f"effect is not null and {ours}", timeout=60)
+        daemon.wait_count(2, f"effect = 'diverged' and {ours}", timeout=60)
+        pair.a.execute(f"insert into {mesh.table} values (10, 'handed', '')")
+        mesh.ways[0].catch_up()
+        pair.b.execute(f"update {mesh.table} set v = 'over' where id = 10")
+        daemon.wait_count(1, f"effect = 'none' and {ours}", timeout=60)
+
+        events = listed(ask, daemon, "--table", mesh.table)
+        everything = listed(ask, daemon, "--all", "--table", mesh.table)
+        number = next(
+            event["conflict_id"] for event in events if event["effect"] == "diverged"
+        )
+        shown = ask(daemon, "show", number)
+        told = json.loads(ask(daemon, "show", number, "--json"))
+        summary = ask(daemon, "summary", "--table", mesh.table)
+        names = [way.name for way in mesh.ways]
+        wait_until(
+            lambda: (
+                sum(daemon.metric("diverged_rows", subscription=name) for name in names)
+                == 2
+            ),
+            "each side counts its row",
+        )
+        of_effect = {
+            effect: sum(
+                daemon.metric(
+                    "conflict_effects_total", effect=effect, subscription=name
+                )
+                for name in names
+            )
+            for effect in ("none", "write_lost", "diverged")
+        }
+
+    assert len(events) == 2
+    assert len(everything) == 3
+    for event in events:
+        members = event["event"]["members"]
+        assert [
+            one["node"] for one in sorted(members, key=lambda m: str(m["node"]))
+        ] == [
+            "a",
+            "b",
+        ]
+        assert {one["cause"] for one in members} == {"concurrent"}
+    assert {event["event"]["effect"] for event in events} == {"diverged", "write_lost"}
+    assert everything[0]["event"] is None
+    assert everything[0]["cause"] == "hand_over"
+    assert (
+        "5 conflicts logged: 1 hand-over, 1 write lost, 1 row differs now, 0 unknown"
+    ) in summary
+    assert "They are 3 events: 4 of these conflicts are 2, which" in summary
+    assert of_effect == {"none": 1, "write_lost": 2, "diverged": 2}
+    sides = told["event"]["members"]
+    assert len(sides) == 2
+    for one, other in (sides, sides[::-1]):
+        assert one["local_conflicts"][0]["tuple"] == other["remote_tuple"]
+        assert one["local_conflicts"][0]["xid"] == other["remote_xid"]
+        assert one["local_conflicts"][0]["origin_kind"] == "local"
+        assert one["remote_commit_ts"] is not None
+    assert "One event: conflicts " in shown
+    assert "What looking at the row found" in shown
+    assert "concurrent: the other node logged the opposite direction" in shown
+
+
+@pytest.mark.majors(18)
+def test_three_nodes(
+    pair: Pair,
+    servers: Servers,
+    new_daemon: Callable[..., Daemon],
+    ask: Callable[..., str],
+) -> None:
+    """Each node logs two of the six meetings: one event."""
+    third = servers.node(18, name="c")
+    nodes = (*pair.nodes, third)
+    with Mesh(*nodes) as mesh:
+        daemon = new_daemon(
+            {node.name: node.dsn for node in nodes}, verdict={"enabled": True}
+        )
+        daemon.start()
+        wait_until(
+            lambda: len(daemon.query("select from pgconflict.log_complete")) == 3,
+            "every log is followed",
+        )
+        with mesh.apart():
+            for node in nodes:
+                node.execute(f"update {mesh.table} set v = 'from {node}' where id = 1")
+            # Of another event, at the same time.
+            for node in pair.nodes:
+                node.execute(f"update {mesh.table} set v = 'from {node}' where id = 2")
+        daemon.wait_count(
+            8, f"cause is not null and relname = '{mesh.table}'", timeout=90
+        )
+
+        events = listed(ask, daemon, "--all", "--table", mesh.table)
+
+    nodes_of = [
+        {member["node"] for member in event["event"]["members"]}
+        for event in events
+        if event["event"]
+    ]
+    keys_of = [event["replica_identity"]["id"] for event in events if event["event"]]
+    assert sorted(keys_of) == ["1", "2"]
+    assert nodes_of[keys_of.index("1")] == {"a", "b", "c"}
+    assert {"a", "b"} <= nodes_of[keys_of.index("2")]
