@@ -14,13 +14,13 @@ RULE_TESTS := $(wildcard tests/prometheus/*.yml)
 UNITS      := $(wildcard systemd/*.service)
 
 .PHONY: help venv demo servers test bench docs docs-links deb test-deb clean check check-lint check-format \
-    check-types check-layers check-rules check-units
+    check-types check-layers check-rules check-units check-docker
 .DELETE_ON_ERROR:
 
 help:
 	@echo 'make demo    two nodes, every kind of conflict, what was recorded; no server needed'
 	@echo 'make test    all tests, on every PostgreSQL version that can be had'
-	@echo 'make check   linters, types, layers, alerting rules, systemd units'
+	@echo 'make check   linters, types, layers, alerting rules, systemd units, Dockerfile'
 	@echo 'make bench   the measurements'
 	@echo 'make docs    the documentation as a site, in site/; a broken link is an error'
 	@echo 'make docs-links   the same, and whether what it links to elsewhere is there'
@@ -103,7 +103,7 @@ test-deb: $(VENV)/dev.stamp deb
 	    "$$(ls -t dist/pgconflict_*.deb | head -1)" $(ARGS)
 
 # `make -k check` goes on after a failure.
-check: check-lint check-format check-types check-layers check-rules check-units
+check: check-lint check-format check-types check-layers check-rules check-units check-docker
 
 check-lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check
@@ -116,6 +116,10 @@ check-types: $(VENV)/dev.stamp
 
 check-layers: $(VENV)/dev.stamp
 	$(BIN)/lint-imports
+
+check-docker: $(VENV)/dev.stamp
+	$(BIN)/hadolint Dockerfile
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec docker-compose.yml
 
 # A tool that the machine has not is an error in CI, and said elsewhere.
 check-rules:
