@@ -78,6 +78,19 @@ MESSAGES = [
     "logical replication completed skipping transaction at LSN %X/%08X",
     'skip-LSN of subscription "%s" cleared',
     'subscription "%s" has been disabled because of an error',
+    *(
+        f"{what}: %s"
+        for what in (
+            "could not receive data from WAL stream",
+            "could not send data to WAL stream",
+            "could not send end-of-streaming message to primary",
+            "error while shutting down streaming COPY",
+            "error reading result of streaming command",
+            "unexpected result after CommandComplete",
+        )
+    ),
+    "unexpected result set after end-of-streaming",
+    "terminating logical replication worker due to timeout",
     FRAME,
     f"{FRAME} in transaction %u",
     f"{FRAME} in transaction %u, finished at %X/%X",

@@ -34,6 +34,19 @@ _KNOWN: Final[dict[str, dict[int, str]]] = {
 
 
 FRAME: Final = "processing remote data for replication origin"
+
+LOST: Final = (
+    "could not receive data from WAL stream",
+    "could not send data to WAL stream",
+    "could not send end-of-streaming message to primary",
+    "unexpected result set after end-of-streaming",
+    "error while shutting down streaming COPY",
+    "error reading result of streaming command",
+    "unexpected result after CommandComplete",
+    "terminating logical replication worker due to timeout",
+)
+"""What an apply worker says when it loses its publisher. Source: libpqrcv_receive,
+libpqrcv_send, libpqrcv_endstreaming, LogicalRepApplyLoop."""
 _SEVERITIES: Final = (
     *("DEBUG", "LOG", "INFO", "NOTICE", "WARNING", "ERROR", "FATAL", "PANIC"),
 )
@@ -131,7 +144,9 @@ def _messages() -> tuple[_Template, ...]:
         for english in _all_templates()
         if "subscription" in english
         or "LSN" in english
-        or english.startswith(("conflict detected", "duplicate key", "logical rep"))
+        or english.startswith(
+            ("conflict detected", "duplicate key", "logical rep", *LOST)
+        )
     )
 
 

@@ -9,9 +9,12 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from msgspec.structs import replace
+
 from pgconflict.conflict_log.entry import Recorded, Resolution
 from pgconflict.core.conflict import LocalConflict
 from pgconflict.core.encodings import UTF_8
+from pgconflict.core.lost_link import is_lost_link
 from pgconflict.core.plain_rows import PlainRows
 from pgconflict.core.resplit import resplit
 from pgconflict.core.row_text import split_key, split_values
@@ -74,6 +77,14 @@ def resolve(
     )
 
 
+def of_apply(conflict: Conflict, subid: int) -> Conflict:
+    """The entry as that of the subscription's origin, which its CONTEXT does not name.
+
+    By these the server's counter of apply errors finds its entries.
+    """
+    return replace(conflict, subid=subid, remote_origin=f"pg_{subid}")
+
+
 class Resolver:
     """Resolutions of one node's entries, batch by batch."""
 
@@ -90,6 +101,9 @@ class Resolver:
         Raises:
             NodeUnavailableError: the node did not answer.
         """
+        if any(map(is_lost_link, conflicts)):
+            # These name no oid: the subscription of the name as it is now.
+            await self._catalog.look()
         keys = [self._key(conflict) for conflict in conflicts]
         wanted = {key for key in keys if key is not None}
         await self._catalog.know({subid for subid, _ in wanted})
@@ -110,6 +124,8 @@ class Resolver:
         subscription = self._catalog.subscription(conflict.subid, conflict.subname)
         if rows is not None and subscription is not None:
             conflict = rows.resplit(conflict)
+        if subscription is not None and is_lost_link(conflict):
+            conflict = of_apply(conflict, subscription.subid)
         return Recorded(
             conflict=conflict, resolution=resolve(conflict, subscription, rows)
         )

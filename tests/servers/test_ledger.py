@@ -193,6 +193,37 @@ def test_conflicts_with_retries_make_no_difference(pair: Pair, daemon: Daemon) -
         assert daemon.metric("unaccounted_conflicts", subscription=name) == 0
 
 
+def test_a_lost_publisher_makes_no_difference(pair: Pair, daemon: Daemon) -> None:
+    """The server counts the connection that broke, and none that did not come about."""
+    daemon.start()
+    with pair.replicate(both=False) as made:
+        compared(daemon, made)
+        sub = made.to_b
+        before = counted(made, "apply_error_count")
+        pair.a.execute(
+            "select pg_terminate_backend(active_pid) from pg_replication_slots"
+            f" where slot_name = '{sub.name}'"
+        )
+        wait_until(
+            lambda: counted(made, "apply_error_count") > before, "the server counts it"
+        )
+        made.catch_up()
+        pair.b.execute(f"alter subscription {sub.name} set (slot_name = 'not_there')")
+        daemon.wait_count(1, "subname = %s and message like '%%not_there%%'", sub.name)
+        pair.b.execute(f"alter subscription {sub.name} set (slot_name = '{sub.name}')")
+        made.catch_up()
+
+        errors = counted(made, "apply_error_count")
+        wait_until(
+            lambda: recorded(daemon, made, APPLY_ERROR) == errors,
+            "as many are recorded",
+        )
+        wait_until(lambda: compared_at(daemon, made) == errors, "it was compared again")
+        later = compared(daemon, made)
+        assert (later.complete, later.unaccounted) == (True, 0)
+        daemon.wait_count(1, "subid = %s and status = 'applied'", sub.oid)
+
+
 @pytest.mark.majors(18)
 @pytest.mark.parametrize(
     ("changed", "reason"),

@@ -1,4 +1,4 @@
-"""What is shown of rows that differ: all subscriptions of a node, and none that went."""
+"""Rows that differ are shown for all subscriptions of a node, and no longer than so."""
 
 from __future__ import annotations
 
