@@ -183,7 +183,8 @@ def _story(conflict: StoredConflict) -> str:
         case Status.APPLIED:
             return (
                 f"It is over: the transaction was applied later (seen at {at} UTC),"
-                " as what stood in its way was gone."
+                " as what stood in its way was gone, or without this change"
+                " (`conflicts repair --keep ours`)."
             )
         case Status.SKIPPED:
             return (

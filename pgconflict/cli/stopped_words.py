@@ -127,12 +127,13 @@ def _meets(row: Local) -> str:
     )
 
 
-def _referring(plan: Plan, number: int) -> str:
-    return ", ".join(
+def _referring(plan: Plan, number: int) -> str | None:
+    found = [
         f"{output.plural(one.rows, 'row')} of {one.schemaname}.{one.relname}"
         for one in plan.referring[number]
         if one.rows
-    )
+    ]
+    return ", ".join(found) or None
 
 
 def _meaning(plan: Plan, keep: Keep) -> str:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
-from psycopg import sql
 
 from pgconflict.core.lsn import format_lsn, parse_lsn
 from pgconflict.errors import PgConflictError
@@ -24,6 +23,7 @@ from pgconflict.server.row_reader import SETTINGS
 from pgconflict.server.stopped_replay import replay
 from pgconflict.server.stopped_statements import (
     follow_statement,
+    grants,
     hold_statement,
     open_statement,
     orphans_statement,
@@ -41,12 +41,6 @@ if TYPE_CHECKING:
     from pgconflict.server.table_nodes import TableNode
 
 _AGAIN_S: Final = 0.05
-_FUNCTIONS: Final = (
-    "pg_replication_origin_session_setup",
-    "pg_replication_origin_session_progress",
-    "pg_replication_origin_session_reset",
-    "pg_replication_origin_xact_setup",
-)
 
 Connection = psycopg.Connection[Any]
 
@@ -111,7 +105,7 @@ def apply(one: Stopped, limits: Limits, wait: float) -> Done:
     connection = connect(on.node.dsn, job=JOB, who=who, limits=limits, read_only=False)
     try:
         try:
-            with translated(who, privilege_hint=_grants(connection)):
+            with translated(who, privilege_hint=grants(connection)):
                 done = _Work(one, connection).run(wait)
         except psycopg.Error as error:
             raise RefusedError(
@@ -292,21 +286,3 @@ class _Work:
 def _shown(local: Local) -> str:
     key = ", ".join(str(value) for value in local.key.values())
     return f"({', '.join(local.key)})=({key}) of {'.'.join(local.names)}"
-
-
-def _grants(connection: Connection) -> str:
-    """What a role that is no superuser needs."""
-    role = sql.Identifier(connection.info.user).as_string(None)
-    functions = ", ".join(
-        row[0]
-        for row in connection.execute(
-            "select p.oid::pg_catalog.regprocedure::text from pg_catalog.pg_proc p"
-            " where p.proname = any(%s) order by p.proname",
-            (list(_FUNCTIONS),),
-        )
-    )
-    return (
-        f"GRANT SET ON PARAMETER session_replication_role TO {role};"
-        f" GRANT EXECUTE ON FUNCTION {functions} TO {role}; and SELECT, INSERT, UPDATE,"
-        " DELETE on the transaction's tables"
-    )

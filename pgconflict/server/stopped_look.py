@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Self
 from psycopg import sql
 
 from pgconflict.core.stopped import Asked, Index, Local, Table, asked, in_the_way
-from pgconflict.errors import PgConflictError
+from pgconflict.errors import NodeNotReadyError, PgConflictError
 from pgconflict.server.repair import JOB, echo, effects
 from pgconflict.server.row_reader import RowReader
 from pgconflict.server.session import NodeSession
 from pgconflict.server.table_nodes import TableNode, TableNodes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from pgconflict.config import Config, Node
     from pgconflict.core.conflict import Values
@@ -202,23 +202,26 @@ def _counting(names: Names, columns: Sequence[str], types: Sequence[str]) -> str
 
 
 async def publishers_rows(
-    node: Node, config: Config, rows: Mapping[int, Local]
+    node: Node, config: Config, rows: Sequence[Local]
 ) -> dict[int, Row | None]:
     """Return what the publisher has under the key of each local row, by its number.
 
     Raises:
         NodeUnavailableError, PrivilegeMissingError: the node does not say.
+        NodeNotReadyError: it has no such table, or no such key.
     """
     session = await NodeSession.open(node, config.limits, job=JOB)
     reader = RowReader(session)
     found: dict[int, Row | None] = {}
     try:
-        for number, row in rows.items():
+        for number, row in enumerate(rows):
             table = await reader.table(*row.names)
             key = tuple(row.key)
             if table is None or set(key) not in map(set, table.keys):
-                found[number] = None
-                continue
+                raise NodeNotReadyError(
+                    f"node {node.name} has no {'.'.join(row.names)} with a unique index"
+                    f" of ({', '.join(key)}) to find the row by"
+                )
             columns = tuple(
                 name
                 for name in table.types

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 from psycopg import sql
 
@@ -11,10 +11,19 @@ from pgconflict.server.repair_statements import condition
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import psycopg
+
     from pgconflict.core.conflict import Values
     from pgconflict.core.stopped import Local, Step
     from pgconflict.server.stopped_look import Referred, Referring
     from pgconflict.server.table_nodes import TableNode
+
+_FUNCTIONS: Final = (
+    "pg_replication_origin_session_setup",
+    "pg_replication_origin_session_progress",
+    "pg_replication_origin_session_reset",
+    "pg_replication_origin_xact_setup",
+)
 
 
 def returned(step: Step) -> tuple[str, ...]:
@@ -146,3 +155,21 @@ def _value(on: TableNode, column: str, value: str | None) -> sql.Composable:
     if value is None:
         return sql.SQL("NULL")
     return sql.SQL("{}::{}").format(sql.Literal(value), sql.SQL(on.table.types[column]))
+
+
+def grants(connection: psycopg.Connection[Any]) -> str:
+    """Return what a role that is no superuser needs."""
+    role = sql.Identifier(connection.info.user).as_string(None)
+    functions = ", ".join(
+        row[0]
+        for row in connection.execute(
+            "select p.oid::pg_catalog.regprocedure::text from pg_catalog.pg_proc p"
+            " where p.proname = any(%s) order by p.proname",
+            (list(_FUNCTIONS),),
+        )
+    )
+    return (
+        f"GRANT SET ON PARAMETER session_replication_role TO {role};"
+        f" GRANT EXECUTE ON FUNCTION {functions} TO {role}; and SELECT, INSERT, UPDATE,"
+        " DELETE on the transaction's tables"
+    )

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pgconflict.cli import stopped_work
+from pgconflict.server.stopped_apply import apply
 from tests.fixtures.operated import in_one_transaction, wait_for_errors
 from tests.fixtures.waiting import wait_until
 
@@ -75,7 +77,7 @@ def conflict(desk: Desk, one: Replicated) -> int:
     desk.record(one.to_b)
     ((number,),) = desk.ask_log(
         "select conflict_id from pgconflict.conflict_log where stalls"
-        " and status = 'open' and sqlstate = '23505'"
+        " and status in ('open', 'disabled') and sqlstate = '23505'"
     )
     return int(number)
 
@@ -225,10 +227,12 @@ def test_theirs_comes_whole_and_nothing_echoes(
 
 @TWO_WAY
 def test_both_stay_on_both_nodes(pair: Pair, desk: Desk) -> None:
-    with stopped(pair, *INSERT) as one:
+    with stopped(pair, *INSERT) as one, listening(one) as sent:
         done = keep(desk, conflict(desk, one), "both")
         one.catch_up()
 
+        # The row under its new key, and not that it left the old one.
+        assert sent() == 1
         a, b = rows(pair.a, one), rows(pair.b, one)
         assert a == b
         assert a[7] == ("new", "later")
@@ -375,3 +379,135 @@ def test_a_disabled_subscription_is_enabled_if_asked(pair: Pair, desk: Desk) -> 
         one.to_b.alter("enable")
         one.catch_up()
         assert rows(pair.b, one) == rows(pair.a, one)
+
+
+def of_node(desk: Desk, node: str) -> int:
+    ((number,),) = desk.ask_log(
+        "select conflict_id from pgconflict.conflict_log where stalls"
+        " and status = 'open' and sqlstate = '23505' and node = %s",
+        node,
+    )
+    return int(number)
+
+
+@TWO_WAY
+def test_two_nodes_that_stopped_on_each_other(pair: Pair, desk: Desk) -> None:
+    with pair.replicate(DDL) as one:
+        pair.b.execute(f"alter table {one.table} alter id restart with 1000")
+        for way in one.subscriptions:
+            way.alter("disable")
+        wait_until(lambda: not any(way.worker() for way in one.subscriptions), "none")
+        pair.a.execute(f"insert into {one.table} values (101, 'gina', 'Gina')")
+        pair.b.execute(f"insert into {one.table} values (101, 'hugo', 'Hugo')")
+        for way in one.subscriptions:
+            way.alter("enable")
+        for way in one.subscriptions:
+            wait_for_errors(way)
+            desk.record(way)
+
+        keep(desk, of_node(desk, "a"), "ours")
+        keep(desk, of_node(desk, "b"), "both")
+        one.catch_up()
+
+        assert rows(pair.a, one) == rows(pair.b, one)
+        (hugo,) = rows(pair.a, one).keys() - {101}
+        assert rows(pair.a, one)[101] == ("gina", "Gina")
+        assert rows(pair.a, one)[hugo] == ("hugo", "Hugo")
+
+
+@pytest.mark.majors(16, 18)
+def test_what_ours_leaves_apart_is_a_row_to_repair(pair: Pair, desk: Desk) -> None:
+    with stopped(pair, *UPDATE) as one:
+        keep(desk, conflict(desk, one), "ours")
+        one.catch_up()
+        assert rows(pair.a, one)[1] != rows(pair.b, one)[1]
+
+        found = desk.run("--json", "conflicts", "verify", one.table).document
+        ids = [str(each["conflict_id"]) for each in found["findings"]]
+        answer = desk.run("conflicts", "repair", *ids, "--winner", "b", "--apply")
+
+        assert answer.code == 0, answer.out + answer.err
+        # The row of the change that was lost, and ours, which a never had.
+        assert len(ids) == 2
+        assert rows(pair.a, one) == rows(pair.b, one)
+        assert rows(pair.a, one)[1] == ("one", "1")
+
+
+@pytest.mark.majors(15, 18)
+@pytest.mark.parametrize("which", ["ours", "theirs", "both"])
+def test_a_row_that_was_written_since_the_plan_is_not_touched(
+    pair: Pair, desk: Desk, which: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with stopped(pair, *INSERT, both=False) as one:
+        number = conflict(desk, one)
+
+        def late(*values: Any) -> Any:
+            pair.b.execute(f"update {one.table} set v = 'since' where id = 7")
+            return apply(*values)
+
+        monkeypatch.setattr(stopped_work, "apply", late)
+
+        answer, done = repair(
+            desk, number, "--keep", which, "--apply", "--reason", "test"
+        )
+
+        assert (answer.code, done["outcome"]) == (3, "refused")
+        assert "written since the plan" in done["said"][0]
+        assert rows(pair.b, one).keys() == {1, 2, 7}
+    assert desk.ask_log(
+        "select outcome from pgconflict.subscription_action where action_id = %s",
+        done["action_id"],
+    ) == [("refused",)]
+
+
+@pytest.mark.majors(16, 19)
+def test_what_an_error_disabled_is_enabled_again(pair: Pair, desk: Desk) -> None:
+    with stopped(pair, *INSERT) as one:
+        one.to_b.alter("set (disable_on_error = true)")
+        wait_until(lambda: one.to_b.worker() is None and not enabled(one), "disabled")
+
+        keep(desk, conflict(desk, one), "ours", "--enable")
+        one.catch_up()
+
+        assert rows(pair.b, one)[8] == ("eight", "after")
+        assert rows(pair.b, one)[7] == ("seven", "here")
+
+
+def enabled(one: Replicated) -> bool:
+    return bool(
+        one.pair.b.value(
+            "select subenabled from pg_subscription where subname = %s",
+            [one.to_b.name],
+        )
+    )
+
+
+@pytest.mark.majors(18)
+def test_parallel_apply_that_logs_no_lsn(pair: Pair, desk: Desk) -> None:
+    pair.a.execute("alter system set logical_decoding_work_mem = '64kB'")
+    pair.a.execute("select pg_reload_conf()")
+    try:
+        with pair.replicate(DDL, subscription={"streaming": "parallel"}) as one:
+            unheard(pair.b, f"insert into {one.table} values (7, 'seven', 'here')")
+            pair.a.execute(
+                f"insert into {one.table} select i, 'm' || i, repeat('x', 100)"
+                " from generate_series(1, 2000) i"
+            )
+            wait_for_errors(one.to_b)
+
+            done = keep(desk, conflict(desk, one), "ours")
+            one.catch_up()
+
+            assert done["lsn"] is not None
+            there = rows(pair.b, one)
+            assert len(there) == 2000
+            assert there[7] == ("seven", "here")
+    finally:
+        pair.a.execute("alter system reset logical_decoding_work_mem")
+        pair.a.execute("select pg_reload_conf()")
+    assert (
+        desk.ask_log(
+            "select 1 from pgconflict.conflict_log where stalls and status = 'open'"
+        )
+        == []
+    )
