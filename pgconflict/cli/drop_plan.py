@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pgconflict.cli.skip_plan import answered
 from pgconflict.cli.subscription_access import (
+    FINDINGS,
     ask_all,
     connect_to,
     node_of,
     subscription_of,
 )
+from pgconflict.errors import PrivilegeMissingError
 from pgconflict.server.connect import translated
 from pgconflict.server.statements import identifier
 from pgconflict.server.subscriptions import drop
@@ -22,6 +24,15 @@ if TYPE_CHECKING:
 
     from pgconflict.config import Config
     from pgconflict.server.subscriptions.facts import NodeFacts, Slot, Subscription
+
+
+class Obstacle(NamedTuple):
+    """What stands in the way, and what to do about it."""
+
+    what: str
+    hint: str
+    privilege: bool = False
+    """Whether a privilege is all that is missing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,8 +47,7 @@ class DropPlan:
 
     unfinished: int
     leave_slot: bool
-    obstacles: Sequence[str]
-    hints: Sequence[str]
+    obstacles: Sequence[Obstacle]
 
     @property
     def same_server(self) -> bool:
@@ -45,6 +55,13 @@ class DropPlan:
         other = self.publisher.facts
         ours = self.facts.server.system_identifier
         return other is not None and other.server.system_identifier == ours
+
+    @property
+    def refused(self) -> int:
+        """The exit code that the obstacles make."""
+        if all(one.privilege for one in self.obstacles):
+            return PrivilegeMissingError.exit_code
+        return FINDINGS
 
     @property
     def statements(self) -> list[str]:
@@ -105,13 +122,8 @@ async def plan_drop(
         slots=slots,
         unfinished=unfinished,
         leave_slot=leave_slot,
-        obstacles=[what for what, _ in obstacles],
-        hints=[hint for _, hint in obstacles],
+        obstacles=obstacles,
     )
-
-
-Obstacle = tuple[str, str]
-"""What stands in the way, and what to do about it."""
 
 
 def _owner(facts: NodeFacts, subscription: Subscription) -> list[Obstacle]:
@@ -119,7 +131,7 @@ def _owner(facts: NodeFacts, subscription: Subscription) -> list[Obstacle]:
         return []
     role, owner = identifier(facts.server.role), identifier(subscription.owner)
     what = f"role {role} is no member of {owner}, which owns the subscription"
-    return [(what, f"GRANT {owner} TO {role};")]
+    return [Obstacle(what, f"GRANT {owner} TO {role};", privilege=True)]
 
 
 def _slot(publisher: Publisher, silent: Sequence[str]) -> list[Obstacle]:
@@ -130,7 +142,7 @@ def _slot(publisher: Publisher, silent: Sequence[str]) -> list[Obstacle]:
             "--publisher NODE names the publisher; --leave-slot drops the subscription"
             " only: a slot that is left keeps WAL for ever"
         )
-        return [(what, hint)]
+        return [Obstacle(what, hint)]
     node = facts.node.name
     if slot is None:  # The server itself says so: there is nothing to drop.
         return []
@@ -139,12 +151,13 @@ def _slot(publisher: Publisher, silent: Sequence[str]) -> list[Obstacle]:
             f"nothing proves that slot {slot.name} on node {node} is this"
             f" subscription's, only this: {publisher.certainty}"
         )
-        return [(what, f"--publisher {node} says that it is")]
+        return [Obstacle(what, f"--publisher {node} says that it is")]
     if not facts.server.replication:
         role = identifier(facts.server.role)
         hint = (
             f"ALTER ROLE {role} REPLICATION; or --leave-slot, and there as a superuser:"
             f" {drop.drop_slot_statement(slot.name)}"
         )
-        return [(f"role {role} may not drop slots on node {node}", hint)]
+        what = f"role {role} may not drop slots on node {node}"
+        return [Obstacle(what, hint, privilege=True)]
     return []

@@ -26,6 +26,7 @@ from pgconflict.server.subscriptions.facts import read
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
     import psycopg
 
@@ -49,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Show the plan, or do it; 3 if something is in the way, or is left."""
+    """Show the plan, or do it; 3 if something is in the way or left, 77 for a GRANT."""
     config = configured(arguments)
     return asyncio.run(_drop(config, arguments))
 
@@ -79,7 +80,7 @@ async def _drop(config: Config, arguments: argparse.Namespace) -> int:
             output.print_json(_document(plan, None, None))
         elif not plan.obstacles:
             print("\nnothing was changed; --apply does it")
-        return FINDINGS if plan.obstacles else 0
+        return plan.refused if plan.obstacles else 0
     with conflict_log(config, write=True) as log:
         done, number = await _recorded(config, arguments, log, plan)
     if arguments.json:
@@ -218,14 +219,22 @@ def _print_plan(plan: DropPlan) -> None:
         held = plan.held(slot)
         size = "" if held is None else f", holds {output.size(held)} of WAL"
         fields.append(("slot", f"{slot.name} on node {publisher.node}{size}"))
-    fields += [("in the way", what) for what in plan.obstacles]
+    fields += [("in the way", one.what) for one in plan.obstacles]
     output.print_fields(fields)
     if plan.obstacles:
-        for hint in plan.hints:
-            output.print_message(f"hint: {output.visible(hint)}")
+        for one in plan.obstacles:
+            output.print_message(f"hint: {output.visible(one.hint)}")
         return
-    print("\nstatements:")
-    for statement in plan.statements:
+    # Those for the publisher are the last.
+    there = len(plan.statements) - len(plan.slots)
+    _print_statements(place, plan.statements[:there])
+    _print_statements(f"node {publisher.node}", plan.statements[there:])
+
+
+def _print_statements(place: str, statements: Sequence[str]) -> None:
+    if statements:
+        print(f"\nstatements on {output.visible(place)}:")
+    for statement in statements:
         print(f"  {output.visible(statement)}")
 
 
@@ -258,8 +267,8 @@ def _document(plan: DropPlan, done: _Done | None, number: int | None) -> object:
             }
             for slot in plan.slots
         ],
-        "obstacles": list(plan.obstacles),
-        "hints": list(plan.hints),
+        "obstacles": [one.what for one in plan.obstacles],
+        "hints": [one.hint for one in plan.obstacles],
         "statements": plan.statements,
         "applied": done is not None,
         "outcome": done and done.outcome,

@@ -23,6 +23,7 @@ class Item(StrEnum):
     COPIES_UNFINISHED = "copies_unfinished"
     ORIGIN_MISSING = "origin_missing"
     SKIP_LSN = "skip_lsn"
+    APPLY_STOPPED = "apply_stopped"
     PREPARED_TRANSACTIONS = "prepared_transactions"
     NOT_NULL = "not_null"
     LARGE_OBJECTS = "large_objects"

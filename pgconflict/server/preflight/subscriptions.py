@@ -25,6 +25,7 @@ def judge(cluster: ClusterFacts, *, upgrade: bool) -> Iterator[Finding]:
         yield from _origins(cluster)
     yield from _copies(cluster, upgrade=upgrade)
     yield from _skips(cluster)
+    yield from _stopped(cluster)
 
 
 def _lost(cluster: ClusterFacts) -> Iterator[Finding]:
@@ -116,4 +117,21 @@ def _skips(cluster: ClusterFacts) -> Iterator[Finding]:
             why="pg_upgrade forgets it and does not say so: the transaction would stop"
             " apply again, or the skip was wrong.",
             remedy=(alter_subscription(one.name, "SKIP (lsn = NONE)"),),
+        )
+
+
+def _stopped(cluster: ClusterFacts) -> Iterator[Finding]:
+    """Yield what does not apply, whether or not a daemon has recorded why."""
+    for one in cluster.subscriptions:
+        if not one.enabled or one.worker_pid is not None or not one.apply_errors:
+            continue
+        yield Finding(
+            node=cluster.node,
+            item=Item.APPLY_STOPPED,
+            severity=Severity.ERROR,
+            database=one.database,
+            seen=f"subscription {identifier(one.name)} is enabled and has no apply"
+            f" worker; its apply has failed {one.apply_errors} times",
+            why="What the publisher sends is not here, and does not come by itself.",
+            remedy=("-- the server's log says what stops it: pgconflict scan FILE",),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from contextlib import contextmanager
 from functools import partial
@@ -86,6 +87,8 @@ def test_subscriber_and_publisher_on_the_same_server(pair: Pair, desk: Desk) -> 
     assert answer.document["outcome"] == "dropped"
     assert same.name not in slots(pair.a)
     assert time.monotonic() - began < 10
+    pair.a.execute(f"drop table {same.name}")
+    pair.a.execute("drop database other with (force)", dbname="postgres")
 
 
 def publish_to_itself(pair: Pair) -> Subscription:
@@ -262,3 +265,31 @@ def test_without_a_conflict_log_nothing_is_dropped(pair: Pair, desk: Desk) -> No
 
         assert answer.code == 69
         assert one.to_b.streaming()
+
+
+@pytest.mark.majors(15, 18)
+def test_privileges_that_are_missing_are_named_and_enough(
+    pair: Pair, desk: Desk
+) -> None:
+    """Each hint is run, as superuser, until nothing is in the way."""
+    pair.both(
+        "drop role if exists dropper; create role dropper login;"
+        "drop role if exists sub_owner; create role sub_owner superuser"
+    )
+    with pair.replicate(both=False) as one:
+        one.to_b.alter("owner to sub_owner")
+        desk.knows(
+            a=pair.a.cluster.dsn("app", user="dropper"),
+            b=pair.b.cluster.dsn("app", user="dropper"),
+        )
+        words = (*DROP, one.to_b.name, "--node", "b", "--publisher", "a", "--apply")
+
+        refused = desk.run(*words)
+        for hint in re.findall(r"(?m)^hint: ((?:GRANT|ALTER)[^;]+);", refused.err):
+            pair.both(hint)
+        answer = desk.run(*words)
+
+        assert refused.code == 77, refused.out
+        assert refused.out.count("in the way") == 2
+        assert answer.code == 0, answer.err + answer.out
+        assert one.to_b.name not in slots(pair.a)
