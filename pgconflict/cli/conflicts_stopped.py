@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from pgconflict.cli.skip_plan import Request, examine
 from pgconflict.cli.stopped_planner import Planner
 from pgconflict.cli.stopped_work import StoppedWork, storing
 from pgconflict.cli.subscription_access import conflict_log
+from pgconflict.conflict_log.actions import OpenStall, open_stalls
 from pgconflict.conflict_log.reader import ConflictLogReader
 from pgconflict.core.conflict import Kind, Status
 from pgconflict.core.lsn import parse_lsn
 from pgconflict.core.stopped import Keep
 from pgconflict.errors import ConfigError, UsageError
+from pgconflict.server.repair import RefusedError
 
 if TYPE_CHECKING:
     import argparse
 
+    import psycopg
+
+    from pgconflict.cli.stopped_plan import Plan
     from pgconflict.config import Config
     from pgconflict.conflict_log.stored import StoredConflict
     from pgconflict.core.conflict import Values
@@ -73,6 +79,8 @@ async def _run(
         request = _request(conflict)
         examined = await examine(config, request, log)
         plan = await Planner(config, conflict, examined, new_key).plan()
+        with storing():
+            plan = replace(plan, mirrored=_mirrored(log, plan))
         try:
             return await StoppedWork(config, arguments, log, plan, keep).run()
         finally:
@@ -80,11 +88,22 @@ async def _run(
                 plan.subscriber.close()
 
 
+def _mirrored(log: psycopg.Connection[Any], plan: Plan) -> list[OpenStall]:
+    """What stops the publisher on the same table: often the same two rows."""
+    publisher = plan.examined.publisher.facts
+    if publisher is None:
+        return []
+    found = open_stalls(log, publisher.server.system_identifier)
+    ours = (plan.conflict.schemaname, plan.conflict.relname)
+    return [one for one in found.values() if (one.schemaname, one.relname) == ours]
+
+
 def _request(conflict: StoredConflict) -> Request:
     """What to ask about a conflict that stops apply.
 
     Raises:
-        UsageError: it does not, or not any more.
+        UsageError: it does not.
+        RefusedError: not any more.
     """
     number = conflict.conflict_id
     if not conflict.stalls or conflict.kind == Kind.SYNC_ERROR:
@@ -93,7 +112,7 @@ def _request(conflict: StoredConflict) -> Request:
             hint="--winner latest|NODE|ask makes its row equal on all nodes",
         )
     if conflict.status not in (Status.OPEN, Status.DISABLED):
-        raise UsageError(
+        raise RefusedError(
             f"conflict {number} is over: its transaction was {conflict.status}",
             hint="--winner latest|NODE|ask makes its row equal, should it differ",
         )

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pgconflict.cli.skip_plan import Examined
+    from pgconflict.conflict_log.actions import OpenStall
     from pgconflict.conflict_log.stored import StoredConflict
     from pgconflict.core.conflict import Values
     from pgconflict.core.pgoutput import Change
@@ -42,6 +43,8 @@ class Plan:
     ways: Mapping[Keep, Way] = field(default_factory=dict)
     effects: Mapping[Names, Effects] = field(default_factory=dict)
     subscriber: Subscriber | None = None
+    mirrored: Sequence[OpenStall] = ()
+    """What stops the publisher's own subscriptions on the same table."""
 
     @property
     def changes(self) -> Sequence[Change]:

@@ -49,6 +49,13 @@ def print_plan(plan: Plan, chosen: Keep | None) -> None:
         if way.refusal is not None:
             said = f"not possible: {way.refusal}"
         print(output.visible(f"--keep {keep}: {said}"))
+    for one in plan.mirrored:
+        print(
+            output.visible(
+                f"node {plan.examined.publisher.node} has stopped on {one.table} as"
+                f" well: `pgconflict conflicts repair {one.conflict_id}`"
+            )
+        )
     if chosen is not None and plan.ways[chosen].refusal is None:
         _print_statements(plan, chosen)
 
@@ -231,6 +238,7 @@ def document(
             }
             for keep, way in plan.ways.items()
         },
+        "mirrored": [one.conflict_id for one in plan.mirrored],
         "keep": chosen,
         "outcome": outcome,
         "said": list(said),

@@ -363,6 +363,28 @@ def test_without_a_look_at_the_slot_only_a_skip_is_left(pair: Pair, desk: Desk) 
     assert [name for name, way in plan["ways"].items() if way["possible"]] == ["skip"]
 
 
+@pytest.mark.majors(16, 19)
+def test_where_it_would_echo_only_what_does_not_is_offered(
+    pair: Pair, desk: Desk
+) -> None:
+    with stopped(pair, *INSERT) as one:
+        assert one.to_a is not None
+        one.to_a.alter("set (origin = any)")
+        wait_until(one.to_a.streaming, "it streams again")
+        number = conflict(desk, one)
+        before = rows(pair.b, one)
+
+        answer, done = repair(
+            desk, number, "--keep", "theirs", "--apply", "--reason", "test"
+        )
+
+        assert (answer.code, done["outcome"]) == (3, "refused")
+        assert "origin = any" in done["said"][0]
+        assert done["ways"]["both"]["refusal"] == done["said"][0]
+        assert done["ways"]["ours"]["possible"]
+        assert rows(pair.b, one) == before
+
+
 @pytest.mark.majors(16, 18)
 def test_a_disabled_subscription_is_enabled_if_asked(pair: Pair, desk: Desk) -> None:
     with stopped(pair, *INSERT) as one:
@@ -405,8 +427,12 @@ def test_two_nodes_that_stopped_on_each_other(pair: Pair, desk: Desk) -> None:
             wait_for_errors(way)
             desk.record(way)
 
-        keep(desk, of_node(desk, "a"), "ours")
-        keep(desk, of_node(desk, "b"), "both")
+        first, second = of_node(desk, "a"), of_node(desk, "b")
+        text = desk.run("conflicts", "repair", str(first)).out
+        assert f"well: `pgconflict conflicts repair {second}`" in text
+        keep(desk, first, "ours")
+        done = keep(desk, second, "both")
+        assert done["mirrored"] == []
         one.catch_up()
 
         assert rows(pair.a, one) == rows(pair.b, one)
