@@ -324,7 +324,7 @@ def test_what_was_before_the_daemon_is_told_apart(
         assert (found.before, found.unaccounted, found.complete) == (7, 0, True)
 
 
-@pytest.mark.majors(15, 18)
+@pytest.mark.majors(15, 18, 19)
 def test_counters_that_begin_anew(
     new_pair: Callable[..., Pair], major: int, new_daemon: Callable[..., Daemon]
 ) -> None:
@@ -371,12 +371,12 @@ def test_counters_that_begin_anew(
         assert (again.complete, again.unaccounted) == (True, 0)
 
 
-@pytest.mark.majors(18)
+@pytest.mark.majors(18, 19)
 def test_a_promoted_standby_has_counters_of_its_own(
-    new_pair: Callable[..., Pair], new_daemon: Callable[..., Daemon]
+    new_pair: Callable[..., Pair], major: int, new_daemon: Callable[..., Daemon]
 ) -> None:
     """The same system, without the statistics: a base backup has none."""
-    pair = new_pair(18)
+    pair = new_pair(major)
     daemon = new_daemon({"b": pair.b.dsn})
     daemon.start()
     with pair.replicate(both=False) as made:
