@@ -97,6 +97,7 @@ def _subscriptions(rows: Sequence[Row], now: datetime) -> None:
     output.print_table(
         [
             "node",
+            "database",
             "subscription",
             "publisher",
             "state",
@@ -118,7 +119,8 @@ def _cells(row: Row, now: datetime) -> list[object]:
     heard = line.last_message
     return [
         line.node,
-        _name(row),
+        line.database,
+        line.subscription,
         line.publisher,
         "standby" if row.standby else line.state,
         None if line.lag_bytes is None else output.size(line.lag_bytes),
@@ -130,10 +132,6 @@ def _cells(row: Row, now: datetime) -> list[object]:
         None if stall is None else age((now - stall.since).total_seconds()),
         None if stall is None else stall.attempts,
     ]
-
-
-def _name(row: Row) -> str:
-    return row.line.subscription
 
 
 def _ledger(document: Document) -> None:

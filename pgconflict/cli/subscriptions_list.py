@@ -87,6 +87,7 @@ def _print(lines: Sequence[Line], *, with_stalls: bool) -> None:
     output.print_table(
         [
             "node",
+            "database",
             "subscription",
             "publisher",
             "state",
@@ -103,6 +104,7 @@ def _print(lines: Sequence[Line], *, with_stalls: bool) -> None:
         [
             [
                 line.node,
+                line.database,
                 line.subscription,
                 line.publisher,
                 line.state,

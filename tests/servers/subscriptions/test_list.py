@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -135,3 +136,26 @@ def test_a_node_that_is_away_is_said(pair: Pair, desk: Desk) -> None:
         assert found["publisher"] is None
         assert found["state"] == "streaming"
     assert desk.run(*LIST, "--node", "x").code == 2
+
+
+@pytest.mark.majors(18)
+def test_one_name_in_two_databases_is_told_apart(pair: Pair, desk: Desk) -> None:
+    pair.b.execute("create database twin", dbname="postgres")
+    made = (
+        "create subscription twins connection 'host=127.0.0.1 port=1' publication p"
+        " with (connect = false, slot_name = none)"
+    )
+    try:
+        for dbname in ("app", "twin"):
+            pair.b.execute(made, dbname=dbname)
+
+        listed = desk.run(*LIST).out
+        status = desk.run("status", "--no-sequences").out
+    finally:
+        for dbname in ("app", "twin"):
+            pair.b.execute("drop subscription if exists twins", dbname=dbname)
+        pair.b.execute("drop database twin with (force)", dbname="postgres")
+
+    for text in (listed, status):
+        assert re.search(r"(?m)^b +app +twins ", text)
+        assert re.search(r"(?m)^b +twin +twins ", text)
