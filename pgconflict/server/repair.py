@@ -318,8 +318,10 @@ def _names(connection: Connection, on: TableNode) -> tuple[str, str]:
 
 def _stopped(done: Sequence[str], left: Sequence[str], error: Exception) -> Exception:
     """Where it stopped; the commit on the first of `left` has failed."""
-    # A server that answers has taken the transaction back.
-    sure = isinstance(error, psycopg.Error) and error.sqlstate is not None
+    # A server that refuses the commit has taken the transaction back; one that ends
+    # the session may have done either.
+    sqlstate = error.sqlstate if isinstance(error, psycopg.Error) else None
+    sure = sqlstate is not None and sqlstate[:2] not in {"08", "57", "58", "XX"}
     if sure and not done:
         return _refused(error)
     known = "not written" if sure else "not known whether it is written"

@@ -64,6 +64,10 @@ def values(replicated: Replicated) -> list[dict[int, str]]:
 
 @pytest.mark.majors(18)
 def test_killed_at_every_statement(pair: Pair, desk: Desk) -> None:
+    killed_at_every_statement(pair, desk)
+
+
+def killed_at_every_statement(pair: Pair, desk: Desk) -> None:
     died = 0
     written: list[bool] = []
     with pair.replicate() as replicated:
