@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.fixtures.waiting import wait_until
-from tests.servers.test_daemon import lose_rows, miss
+from tests.fixtures.watched import lose_rows, miss
 
 if TYPE_CHECKING:
     from collections.abc import Callable
