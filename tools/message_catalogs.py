@@ -134,6 +134,7 @@ MESSAGES = [
         )
     ),
     *("key %s", "local row %s", "remote row %s", "replica identity %s"),
+    "existing local row %s",  # 18
     *("replica identity full %s", ", "),
 ]
 

@@ -78,7 +78,7 @@ class CsvlogFraming:
         self._hold(data[end:])
         return records
 
-    def flush(self) -> list[LogRecord]:
+    def flush(self, *, settled: bool = False) -> list[LogRecord]:  # noqa: ARG002 - as others
         """Nothing: what is complete was given at once, by its quotes and line end."""
         return []
 

@@ -45,7 +45,7 @@ class JsonlogFraming:
             self._hold(data[end:])
         return records
 
-    def flush(self) -> list[LogRecord]:
+    def flush(self, *, settled: bool = False) -> list[LogRecord]:  # noqa: ARG002 - as others
         """Nothing: a line without its end is not known to be whole."""
         return []
 

@@ -90,9 +90,12 @@ class Recogniser:
         """The entries completed by these bytes, in order."""
         return self._entries(self._framing.feed(data))
 
-    def flush(self) -> list[Entry]:
-        """The entries that are complete as far as can be told: nothing came lately."""
-        return self._entries(self._framing.flush())
+    def flush(self, *, settled: bool = False) -> list[Entry]:
+        """The entries that are complete as far as can be told: nothing came lately.
+
+        `settled`: nothing came for seconds, so that nothing can belong to the last.
+        """
+        return self._entries(self._framing.flush(settled=settled))
 
     def end_of_file(self) -> list[Entry]:
         """What the end of the file completes; the next bytes are another file's."""

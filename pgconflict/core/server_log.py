@@ -62,8 +62,11 @@ class Framing(Protocol):
         """Entries completed by these bytes, in order."""
         ...
 
-    def flush(self) -> list[LogRecord]:
-        """Entries that are complete as far as can be told when nothing follows."""
+    def flush(self, *, settled: bool = False) -> list[LogRecord]:
+        """Entries that are complete as far as can be told when nothing follows.
+
+        `settled`: nothing has for seconds; the server writes no entry so slowly.
+        """
         ...
 
     def end_of_file(self) -> list[LogRecord]:

@@ -83,12 +83,12 @@ class StderrFraming:
             self._hold(data[last:])
         return records
 
-    def flush(self) -> list[LogRecord]:
+    def flush(self, *, settled: bool = False) -> list[LogRecord]:
         """What is held, up to its last whole line."""
         records: list[LogRecord] = []
         if self._held and not self._skipping:
             held = b"".join(self._held)
-            whole = self._flushable(held)
+            whole = held.rfind(b"\n") + 1 if settled else self._flushable(held)
             if whole:
                 self._release()
                 self._region(held[:whole], records)

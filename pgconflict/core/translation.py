@@ -1,7 +1,7 @@
 """What translated servers write, made English again by PostgreSQL's own catalogs.
 
 `translations.json` holds the message templates of every language that PostgreSQL
-15 and 19 come with (made by tools/message_catalogs.py). A text is recognised by
+15 and 17 to 19 come with (made by tools/message_catalogs.py). A text is recognised by
 matching it against a template; what varied in it is put into the English one. Names
 can hold anything, so a text that matches in two ways is not recognised.
 """
@@ -118,10 +118,19 @@ def wordings() -> tuple[Wording, ...]:
     """How translated servers word DETAIL; languages that leave it English excluded."""
     from pgconflict.core.wording import make_wording  # noqa: PLC0415 - as above
 
+    found = []
+    for messages in catalogs().values():
+        if (
+            "remote row %s" in messages
+            or "Could not apply remote change.\n" in messages
+        ):
+            # 19 words some of 18's sentences in another way.
+            newest = {text: translated[-1] for text, translated in messages.items()}
+            oldest = {text: translated[0] for text, translated in messages.items()}
+            found += [newest] if newest == oldest else [newest, oldest]
     return tuple(
-        make_wording(lambda text, m=messages: m.get(text, [text])[-1])  # type: ignore[misc]
-        for messages in catalogs().values()
-        if "remote row %s" in messages or "Could not apply remote change.\n" in messages
+        make_wording(lambda text, m=messages: m.get(text, text))  # type: ignore[misc]
+        for messages in found
     )
 
 

@@ -117,7 +117,7 @@ def make_wording(translate: Translate, styles: tuple[Style, ...] = ()) -> Wordin
         missing=tuple(missing),
         not_applied=tuple(sentences("Could not apply remote change", (), None, "\n")),
         deleted=tuple(deleted),
-        styles=(*styles, _inline_style(translate)),
+        styles=(_line_style(translate), *styles, _inline_style(translate)),
     )
 
 
@@ -178,15 +178,18 @@ def _part(template: str) -> Part:
     return Part(before, after)
 
 
-def _line_style(row: str) -> Style:
+def _line_style(translate: Translate, row: str = "row") -> Style:
     """The style of 18: the parts have a line of their own."""
     return Style(
         parts={
-            "key": Part("key ", ""),
-            "local": Part(f"existing local {row} ", ""),
-            "remote": Part(f"remote {row} ", ""),
-            "identity": Part("replica identity ", ""),
-            "full": Part("replica identity full ", ""),
+            name: _part(translate(text))
+            for name, text in (
+                ("key", "key %s"),
+                ("local", f"existing local {row} %s"),
+                ("remote", f"remote {row} %s"),
+                ("identity", "replica identity %s"),
+                ("full", "replica identity full %s"),
+            )
         },
         between="; ",
         own_line=True,
@@ -196,8 +199,9 @@ def _line_style(row: str) -> Style:
 @cache
 def english() -> Wording:
     """The wording of 18 and 19 in English."""
-    return make_wording(
-        lambda template: template,
-        # Before its release 18 said tuple.
-        styles=(_line_style("row"), _line_style("tuple")),
-    )
+    # Before its release 18 said tuple.
+    return make_wording(_same, styles=(_line_style(_same, "tuple"),))
+
+
+def _same(template: str) -> str:
+    return template

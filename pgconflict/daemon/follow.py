@@ -44,6 +44,9 @@ with it: that much of a quiet log is read again after a crash."""
 PAUSE_S: Final = 0.02
 """The server writes an entry at once: what has no end after that, has one."""
 
+SETTLED_S: Final = 2.0
+"""An entry whose usual last line is not there after that has none."""
+
 IDLE_S: Final = 1.0
 
 GATHER_BYTES: Final = 1 << 19
@@ -78,6 +81,7 @@ class _Lines(NamedTuple):
     log_format: str
     prefix: str
     timezone: str
+    languages: frozenset[str] | None
     among_others: bool
 
 
@@ -114,6 +118,7 @@ class Following:
         self._data_at = 0.0
         self._asked_at = float("-inf")
         self._flushed = True
+        self._settled = True
 
     async def run(self, position: LogPosition | None) -> None:
         """Follow from the position on; the reader was opened at it."""
@@ -137,7 +142,7 @@ class Following:
             if isinstance(event, Bytes):
                 self._metrics.log_read_bytes.labels(self._job.node).inc(len(event.data))
                 self._data_at = time.monotonic()
-                self._flushed = False
+                self._flushed = self._settled = False
                 await self._use(event.data)
                 # Reading a local file never waits: let all others get on.
                 await asyncio.sleep(0)
@@ -169,7 +174,7 @@ class Following:
             self._reader.log_format,
             log_line_prefix=settings.line_prefix,
             log_timezone=settings.timezone,
-            languages=settings.languages,
+            languages=self._reader.languages,
             codec=settings.codec,
             state=state,
             max_entry_bytes=self._max_entry_bytes,
@@ -181,6 +186,7 @@ class Following:
             reader.log_format,
             reader.settings.line_prefix,
             reader.settings.timezone,
+            reader.languages,
             reader.among_others,
         )
 
@@ -191,11 +197,8 @@ class Following:
         if before != now:
             # The workers seen are the same, however their lines look now.
             self._begin_recognising(self._recogniser.state())
-        self._flushed = True
-        await self._record(entries, store_position=True)
-        if before != now and self._last_logged:
-            # What was read so far, in whatever format, may come once more in this.
-            self._overlap = Overlap(self._writer, self._last_logged)
+        self._flushed = self._settled = True
+        await self._record(entries, file_ended=True, lines_differ=before != now)
 
     async def _quiet(self) -> None:
         """Nothing new: finish what has no end, or wait."""
@@ -206,6 +209,10 @@ class Following:
                 return
             self._flushed = True
             await self._record(self._recogniser.flush())
+            return
+        if not self._settled and time.monotonic() - self._data_at >= SETTLED_S:
+            self._settled = True
+            await self._record(self._recogniser.flush(settled=True))
             return
         self._count_gaps()
         # What was logged while the last rows were stored has not been read.
@@ -220,8 +227,19 @@ class Following:
         return time.monotonic() - self._stored_at >= POSITION_S
 
     async def _record(
-        self, entries: Sequence[Entry], *, store_position: bool = False
+        self,
+        entries: Sequence[Entry],
+        *,
+        file_ended: bool = False,
+        lines_differ: bool = False,
     ) -> None:
+        """Gather the entries, and store what was gathered if that can begin.
+
+        Args:
+            entries: In order.
+            file_ended: They are the last of a file.
+            lines_differ: What follows them has another look.
+        """
         conflicts = [entry for entry in entries if isinstance(entry, Conflict)]
         finish_lsns = [entry for entry in entries if isinstance(entry, FinishLsn)]
         events = [entry for entry in entries if isinstance(entry, StoryEvent)]
@@ -230,10 +248,15 @@ class Following:
             # overlap is to reach as far as the newest, or they would count twice.
             last = conflicts[-1].log_time
             self._last_logged = max(last, self._last_logged or last)
-        if conflicts or finish_lsns or events or store_position or self._position_due:
+        if conflicts or finish_lsns or events or file_ended or self._position_due:
             recorded = await self._resolver.recorded(conflicts) if conflicts else []
             if self._overlap is not None and recorded:
                 recorded = await self._fresh(self._overlap, recorded)
+            if lines_differ and self._last_logged:
+                # What was read so far, in whatever format, may come once more. Begun
+                # before the position is taken: one stored without it would let all of
+                # that count twice after a crash.
+                self._overlap = Overlap(self._writer, self._last_logged)
             gathered = self._gathered = self._gathered or _Gathered()
             gathered.entries += recorded
             gathered.finish_lsns += finish_lsns

@@ -80,6 +80,7 @@ class LogReader:
         self._node = node
         self._session = session
         self._filenames = {settings.file_name}
+        self._languages = settings.languages
         self._places: list[LogPlace] = []
         self._stages: list[_Stage] = []
         self._settled_at = 0.0
@@ -123,6 +124,15 @@ class LogReader:
     def among_others(self) -> bool:
         """Whether the bytes that come next are mostly of another format."""
         return self._stage.names != self._stage.log_format
+
+    @property
+    def languages(self) -> frozenset[str] | None:
+        """Those that the bytes that come next may be in besides English.
+
+        None means any. A worker that is busy takes a new setting later than others,
+        so all that were set lately count.
+        """
+        return self._languages if self.log_format == "stderr" else frozenset()
 
     @property
     def gaps(self) -> Counter[GapReason]:
@@ -275,10 +285,12 @@ class LogReader:
         old.
         """
         file, offset = self._checkpoint
-        if (before.line_prefix, before.timezone) != (
-            self.settings.line_prefix,
-            self.settings.timezone,
-        ):
+        read_with = before.line_prefix, before.timezone, self.languages
+        if self._languages is not None:
+            more = self.settings.languages
+            self._languages = None if more is None else self._languages | more
+        settings = self.settings
+        if read_with != (settings.line_prefix, settings.timezone, self.languages):
             self._follower.rewind(offset if file == self._follower.reading else 0)
             self._rewound = True
             byte_offset = self._follower.begin

@@ -10,7 +10,7 @@ from pgconflict.core.encodings import only_codec
 from pgconflict.errors import NodeNotReadyError, PrivilegeMissingError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     import asyncpg
 
@@ -73,8 +73,8 @@ class LogSettings:
     line_prefix: str
     timezone: str
     error_verbosity: str
-    languages: frozenset[str]
-    """Besides English, that messages may be in, as `de` or `pt_BR`."""
+    languages: frozenset[str] | None
+    """Besides English, that messages may be in, as `de` or `pt_BR`; None: any."""
     codec: str | None
     """Of all databases with a subscription, if it is one and not UTF-8."""
     cluster_name: str
@@ -179,12 +179,16 @@ class FileNames:
         return bool(self.pattern.fullmatch(name)) and not self.other.fullmatch(name)
 
 
-def _languages(locales: Iterable[str]) -> frozenset[str]:
+def _languages(locales: Sequence[str]) -> frozenset[str] | None:
     """Languages of locales, with and without their country.
+
+    None if one is that of the server's environment, which can't be asked.
 
     >>> sorted(_languages(["C", "en_US.UTF-8", "pt_BR.utf8"]))
     ['pt', 'pt_BR']
     """
+    if "" in locales:
+        return None
     found = set()
     for locale in locales:
         name = re.split(r"[.@]", locale)[0]

@@ -89,6 +89,7 @@ class LogSince:
             log_line_prefix=self._settings.line_prefix,
             log_timezone=self._settings.timezone,
             languages=self._settings.languages,
+            codec=self._settings.codec,
             undated=True,
         )
         entries = []

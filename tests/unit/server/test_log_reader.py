@@ -248,6 +248,23 @@ async def test_lines_that_look_different_are_read_again_from_the_last_look(
     assert tail.reader.settings.line_prefix == "%t "
 
 
+async def test_a_language_set_since_the_last_look_is_one_more(tail: Tail) -> None:
+    """A busy worker goes on in the old one for a while."""
+    german = settings(tail.folder, "stderr", languages=frozenset({"de"}))
+    tail.write("pg-1.log", "alt;")
+    await tail.open(german)
+    await tail.read()
+    await tail.reader.refresh(german, tail.used)
+    tail.write("pg-1.log", "nouveau;")
+    await tail.read()
+
+    french = settings(tail.folder, "stderr", languages=frozenset({"fr"}))
+    await tail.reader.refresh(french, tail.used)
+
+    assert await tail.read() == [("stderr", "nouveau;")]
+    assert tail.reader.languages == {"de", "fr"}
+
+
 async def test_old_files_are_left_alone_at_the_first_start(tail: Tail) -> None:
     import os
 

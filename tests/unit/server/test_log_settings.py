@@ -46,6 +46,10 @@ def test_languages_of_the_server_and_of_its_roles() -> None:
     assert settings().languages == {"de", "de_DE", "pt", "pt_BR"}
 
 
+def test_the_language_of_the_environment_may_be_any() -> None:
+    assert settings(lc_messages="").languages is None
+
+
 def test_what_is_hidden_is_named() -> None:
     with pytest.raises(PrivilegeMissingError, match="log_directory, log_filename"):
         settings(log_directory=None, log_filename=None)
