@@ -39,6 +39,10 @@ NOT_READY_PAUSE_S: Final = 60.0
 PULSE_S: Final = 120.0
 """A job that neither passed nor failed for so long, or for its own time, hangs."""
 
+WAITS: Final = 10
+"""Answers that a pass waits for one after the other, at most; each comes within the
+limits of the configuration, or its failure does."""
+
 
 @dataclass(slots=True)
 class Job:
@@ -52,6 +56,8 @@ class Job:
     """How long a pass may take; longer, and /readyz says so."""
     down: tuple[type[PgConflictError], ...] = (NodeUnavailableError,)
     """Failures that mean that the node does not answer."""
+    wait_s: float = 0.0
+    """How long a pass may wait for one answer."""
     settled: asyncio.Event = field(default_factory=asyncio.Event)
     """Set after the first pass, or the first failure."""
     log: Messages = field(init=False)
@@ -88,7 +94,8 @@ class Job:
     @property
     def hangs(self) -> bool:
         """Whether nothing was heard of it for so long that it must be stuck."""
-        return time.monotonic() - self._pulse > max(PULSE_S, self.within_s)
+        longest = max(PULSE_S, self.within_s, WAITS * self.wait_s)
+        return time.monotonic() - self._pulse > longest
 
     async def keep(self, work: Callable[[], Awaitable[None]]) -> None:
         """Do the work for ever, again after each foreseen failure.

@@ -163,8 +163,13 @@ def refuse_unusable(config: Config) -> None:
 
 
 def _jobs(config: Config, metrics: Metrics, health: Health) -> list[Work]:
+    limits = config.limits
+    wait = max(limits.connect_timeout, limits.statement_timeout)
+
     def job(node: str, name: str, within_s: float) -> Job:
-        return Job(node, name, metrics, health, within_s)
+        made = Job(node, name, metrics, health, within_s)
+        made.wait_s = wait.total_seconds()
+        return made
 
     works: list[Work] = []
     links = Links(metrics.nodes)

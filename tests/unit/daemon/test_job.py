@@ -144,3 +144,16 @@ def test_a_job_hangs_when_nothing_is_heard_of_it(
     seen.append(job.hangs)
 
     assert seen == [False, True, False]
+
+
+def test_a_job_whose_answers_may_come_late_is_given_the_time(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = job._pulse
+    job.wait_s = 60
+    monkeypatch.setattr("time.monotonic", lambda: now + 599)
+    seen = [job.hangs]
+    monkeypatch.setattr("time.monotonic", lambda: now + 601)
+    seen.append(job.hangs)
+
+    assert seen == [False, True]
