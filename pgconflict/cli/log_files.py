@@ -14,9 +14,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from types import TracebackType
 
+    from pgconflict.cli.read_ahead import ReadAhead
+
 Bytes = bytes | memoryview
 
-CHUNK: Final = 1 << 19  # bytes; stays in the L2 cache, which is searched more than once
+CHUNK: Final = 1 << 20  # bytes; stays in the L2 cache, which is searched more than once
+LARGE: Final = 1 << 25
+"""Bytes from which on a file is worth a thread that reads it."""
+
 HEAD: Final = 1 << 18
 STDIN: Final = "-"
 STDIN_FD = 0
@@ -40,6 +45,7 @@ class LogFile:
         """Why the bytes ended before they should, once they have."""
 
         self._done = done
+        self._ahead: ReadAhead | None = None
         try:
             # Unbuffered: the chunks are large, and each copy costs.
             source = STDIN_FD if name == STDIN else name
@@ -83,6 +89,8 @@ class LogFile:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if self._ahead is not None:
+            self._ahead.stop()
         self._file.close()
 
     def _begin(self) -> bytes:
@@ -105,6 +113,16 @@ class LogFile:
         while count := self._file.readinto(buffer):
             self._done(count)
             yield buffer[:count]
+            if self.size is not None and self.size >= LARGE:
+                break
+        else:
+            return
+        from pgconflict.cli.read_ahead import ReadAhead  # noqa: PLC0415 - large files
+
+        self._ahead = ReadAhead(self._file, CHUNK)
+        for piece in self._ahead.pieces():
+            self._done(len(piece))
+            yield piece
 
     def _inflated(self, stored: Iterable[Bytes]) -> Iterator[Bytes]:
         """What a gzip file holds; members one after another are one text."""
