@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from prometheus_client import CollectorRegistry
 
+    from pgconflict.daemon.gauges import Labels
+
 _SUBSCRIPTION: Final = ("node", "subscription")
 
 
@@ -49,7 +51,9 @@ class VerdictMetrics:
         `nodes` are all there are: what is no longer among the numbers goes.
         """
         for node in nodes:
-            own = {(name,): n for (where, name), n in numbers.items() if where == node}
+            own: dict[Labels, float] = {
+                (name,): n for (where, name), n in numbers.items() if where == node
+            }
             self.diverged_rows.show(node, own)
 
     def forget_subscription(self, node: str, subscription: str) -> None:
