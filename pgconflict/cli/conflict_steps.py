@@ -11,6 +11,10 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from pgconflict.cli.conflict_missing import (
+    statement_of_entry,
+    statement_of_publisher,
+)
 from pgconflict.cli.sql_text import condition, identifier, literal
 from pgconflict.core.conflict import ConflictType, Kind, Status
 from pgconflict.core.repair import ORIGIN
@@ -254,23 +258,15 @@ def _compare(conflict: StoredConflict) -> list[Step]:
                 " logged whole. Leave out those whose type has no equality (json)."
             )
         )
-    steps += _agree(conflict.conflict_type, table)
+    steps += _agree(conflict, table, key)
     return steps
 
 
-def _agree(conflict_type: str | None, table: str) -> list[Step]:
+def _agree(conflict: StoredConflict, table: str, key: Values) -> list[Step]:
     """How the nodes come to agree on the row, if they do not."""
-    match conflict_type:
+    match conflict.conflict_type:
         case ConflictType.UPDATE_MISSING | ConflictType.UPDATE_DELETED:
-            return [
-                Step(
-                    "If the deletion was meant: delete the row on the publisher. If"
-                    " the row should be here: copy it from there as superuser, under an"
-                    " origin. An ordinary insert would travel to the publisher, meet"
-                    " the row there and stop apply there.",
-                    _under_origin([f"-- INSERT INTO {table}: the publisher's row"]),
-                )
-            ]
+            return _put_there(conflict, table, key)
         case ConflictType.UPDATE_ORIGIN_DIFFERS:
             return [
                 Step(
@@ -287,6 +283,42 @@ def _agree(conflict_type: str | None, table: str) -> list[Step]:
                 )
             ]
     return []
+
+
+def _put_there(conflict: StoredConflict, table: str, key: Values) -> list[Step]:
+    """The row that an update did not find: delete it on the publisher too, or copy it.
+
+    Not by an ordinary insert: it would travel to the publisher, meet the row there
+    and stop apply there.
+    """
+    sent = statement_of_entry(table, conflict)
+    if sent is None:
+        said = " The entry does not tell the row's values."
+    elif sent.startswith("--"):
+        said = (
+            " This is what the entry tells of the row: not all of it, so it is a"
+            " comment."
+        )
+    else:
+        said = (
+            " This is the row as the update sent it; use it only where the publisher"
+            " can't be asked. Columns that were not sent are not in it."
+        )
+    insert = sent or "-- the statement that the publisher printed"
+    return [
+        Step(
+            "If the deletion was meant: delete the row on the publisher. If the row"
+            " should be here: have the publisher print the statement that inserts its"
+            " row, all of it and as it is now.",
+            [statement_of_publisher(table, key)],
+        ),
+        Step(
+            f"Run that on node {conflict.node} as superuser, under an origin: an"
+            " ordinary insert would travel to the publisher, meet the row there and"
+            f" stop apply there.{said}",
+            _under_origin([insert]),
+        ),
+    ]
 
 
 def _table(conflict: StoredConflict) -> str | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pgconflict.core.repair import ORIGIN
 from pgconflict.demo.conflicts import MOMENTS, TYPES
 from tests.fixtures.waiting import wait_until
 
@@ -203,3 +204,71 @@ def test_a_copy_that_meets_rows_goes_on_as_shown(
         )
     for node in pair.nodes:
         node.execute(f"drop table {relname}")
+
+
+ROW = (
+    "create table {t} (id int generated always as identity primary key, v text,"
+    " n float8, at timestamptz, many text[], big text,"
+    " twice float8 generated always as (n * 2) stored)"
+)
+
+
+@pytest.mark.majors(18, 19)
+def test_the_row_that_an_update_did_not_find_is_put_there(
+    pair: Pair, new_daemon: Callable[..., Daemon]
+) -> None:
+    """With `update_deleted` where the server tells it; nothing travels back."""
+    daemon = new_daemon({"a": pair.a.dsn, "b": pair.b.dsn})
+    daemon.start()
+    retains = pair.major > 18
+    options = {"retain_dead_tuples": True} if retains else {}
+    what = "update_deleted" if retains else "update_missing"
+    with pair.replicate(ROW, subscription=options) as made:
+        pair.a.execute(
+            f"insert into {made.table} (v, n, at, many, big) values ('it''s', 0.1,"
+            " '2026-11-21 01:02:03.456+00', array['a', 'b c', null], big(5)),"
+            " ('cut', 'nan', null, null, big(100))".replace("big(", "repeat('x', ")
+        )
+        made.catch_up()
+        delete = [
+            (
+                f"select pg_replication_origin_create('{ORIGIN}') where not exists"
+                f" (select from pg_replication_origin where roname = '{ORIGIN}')"
+            ),
+            f"select pg_replication_origin_session_setup('{ORIGIN}')",
+            f"delete from {made.table}",
+        ]
+        typed(pair.b, delete)
+        pair.a.execute(f"update {made.table} set v = v || ' %'")
+        where = "conflict_type = %s and subname = %s"
+        daemon.wait_count(2, where, what, made.to_b.name)
+        for number, key in daemon.query(
+            "select conflict_id, replica_identity ->> 'id'"
+            f" from pgconflict.conflict_log where {where}",
+            [what, made.to_b.name],
+        ):
+            document = shown(daemon, number)
+            (ask,) = statements(document, "have the publisher print")
+            lines = statements(document, "Run that on node b")
+            (((insert,),),) = typed(pair.a, [ask])
+            for line in (insert, lines[2]):
+                typed(pair.b, [*lines[:2], line, *lines[3:]])
+                one, two = (
+                    node.execute(
+                        f"select t::text from {made.table} t where id = %s", [key]
+                    )
+                    for node in pair.nodes
+                )
+                if line == insert or key == "1":
+                    assert one == two != []
+                else:
+                    assert line.startswith("-- INSERT")
+                    assert "/* cut at 64 bytes */" in line
+                    assert two == []
+                typed(pair.b, delete)
+        made.catch_up()
+        kept = pair.a.value(f"select count(*) from {made.table}")
+        pair.b.execute("select pg_replication_origin_drop(%s)", [ORIGIN])
+
+    assert kept == 2
+    assert not stopped(daemon, made)
