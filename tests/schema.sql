@@ -1537,7 +1537,7 @@ ALTER TABLE ONLY pgconflict.native_position
     ADD CONSTRAINT native_position_pkey PRIMARY KEY (system_identifier, subid);
 
 ALTER TABLE ONLY pgconflict.position_seen
-    ADD CONSTRAINT position_seen_pkey PRIMARY KEY (place);
+    ADD CONSTRAINT position_seen_pkey PRIMARY KEY (place, system_identifier);
 
 ALTER TABLE ONLY pgconflict.recorded_entry_count
     ADD CONSTRAINT recorded_entry_count_pkey PRIMARY KEY (system_identifier, subid, counter);

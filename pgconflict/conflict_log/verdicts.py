@@ -75,9 +75,17 @@ class Verdicts:
         """Take new conflicts among those to be looked at; how many were taken."""
         return len(await self._fetch("verdict_take", most))
 
-    async def due(self, most: int, held: Sequence[int]) -> list[Due]:
-        """Return conflicts whose turn it is, without those that are held already."""
-        rows = await self._fetch("verdict_due", most, list(held))
+    async def due(
+        self, most: int, held: Sequence[int], nodes: Sequence[str]
+    ) -> list[Due]:
+        """Return conflicts whose turn it is, without those that are held already.
+
+        Args:
+            most: At most so many.
+            held: Numbers of these.
+            nodes: Only of these: another daemon may look after others.
+        """
+        rows = await self._fetch("verdict_due", most, list(held), list(nodes))
         return [
             Due(
                 entry=_entry(row),
@@ -213,4 +221,5 @@ def _entry(row: asyncpg.Record) -> RowEntry:
         remote_tuple=None if remote is None else _values(remote),
         truncated_columns=tuple(row["truncated_columns"] or ()),
         local_conflicts=tuple(_locals(f"[{','.join(row['local_conflicts'] or ())}]")),
+        cause=row["cause"],
     )

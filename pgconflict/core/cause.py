@@ -5,7 +5,9 @@ If B had applied *a* before it wrote *b*, the row was handed over; if not, neith
 seen the other. In the second case the first change of A to that row which reaches B
 after *b* (not later than *a*) meets B's version (*b* or later) or no row, and B logs
 that. So such an entry of B proves that the two were concurrent, and its absence, in a
-complete log that was read far enough, proves the hand-over. Where that holds, and
+complete log that was read far enough, proves the hand-over: unless that change is an
+INSERT and B has deleted the row by then. Positions of both nodes that were seen before
+and after tell it without any log (`pgconflict.core.progress`). Where that holds, and
 where not: docs/verdict.md.
 
 Times are commit times of one node's own clock and are only compared with times of
@@ -22,6 +24,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from pgconflict.core.conflict import ConflictType, OriginKind
+from pgconflict.core.progress import Placed, Positions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -33,6 +36,19 @@ HANDED_OVER: Final = frozenset(
     {ConflictType.UPDATE_ORIGIN_DIFFERS, ConflictType.DELETE_ORIGIN_DIFFERS}
 )
 """Types that a writer who has seen the other's version causes too."""
+
+_ROW_CAME_OR_WENT: Final = frozenset(
+    {
+        ConflictType.DELETE_ORIGIN_DIFFERS,
+        ConflictType.DELETE_MISSING,
+        ConflictType.INSERT_EXISTS,
+        ConflictType.UPDATE_EXISTS,
+        ConflictType.MULTIPLE_UNIQUE_CONFLICTS,
+        ConflictType.UPDATE_MISSING,
+        ConflictType.UPDATE_DELETED,
+    }
+)
+"""Types after which one node may have the row and the other not."""
 
 MISSING: Final = frozenset(
     {
@@ -71,6 +87,8 @@ class Logged(msgspec.Struct, frozen=True, kw_only=True):
     local_kind: OriginKind | None
     moves_here: bool = False
     """The change gives the row this key, or may do so, and was sent by another key."""
+    handed_over: bool = False
+    """It was decided that it is a hand-over."""
     met_repair: bool = False
     """The version that it met was written by a repair."""
 
@@ -81,6 +99,9 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     cause: Cause
     reason: str
     entries: tuple[int, ...] = ()
+
+
+_NO_POSITIONS: Final = Positions()
 
 
 class _Order(StrEnum):
@@ -94,6 +115,7 @@ def decide(
     mirrored: Sequence[Logged],
     own: Sequence[Logged],
     doubts: Sequence[str],
+    positions: Positions = _NO_POSITIONS,
 ) -> Decision:
     """Return the cause of one entry.
 
@@ -105,6 +127,7 @@ def decide(
             applied all that A had committed when `entry` was logged, B's log is
             recorded up to then without a gap from before B wrote, and nothing else
             could keep B from logging.
+        positions: What the nodes' positions tell.
     """
     if entry.met_repair:
         # While it was written, every node held the row and had the same version.
@@ -120,41 +143,159 @@ def decide(
         )
     if _clock_was_set_back(mirrored) or _clock_was_set_back([*own, entry]):
         return _unknown("commit times and LSNs disagree: a clock was set back")
-    proofs, unsure = [], False
-    for other in mirrored:
-        answer = _unseen(other, bound, entry.remote_at, exact=_met_a_version(entry))
-        if answer is _Order.AFTER:
-            proofs.append(other.conflict_id)
-        unsure = unsure or answer is _Order.UNSURE
+    exact = _met_a_version(entry)
+    orders = {
+        other.conflict_id: _unseen(
+            other,
+            bound,
+            _applied_by_positions(other, positions) or _applied(other, entry.remote_at),
+            exact=exact,
+        )
+        for other in mirrored
+    }
+    proofs = tuple(sorted(n for n, order in orders.items() if order is _Order.AFTER))
+    found = _proved(entry, mirrored, positions.placed, proofs)
+    if found is not None:
+        return found
+    if _Order.UNSURE in orders.values():
+        return _unknown("an entry of the other node can't be placed in time")
+    return _by_absence(entry, mirrored, own, doubts)
+
+
+def _proved(
+    entry: Logged,
+    mirrored: Sequence[Logged],
+    placed: Placed | None,
+    proofs: tuple[int, ...],
+) -> Decision | None:
+    """What is proved by positions or an entry; None if nothing is."""
+    # What changed nothing on B does not move its position.
+    if placed is Placed.UNSEEN and not _missed_there(entry, mirrored):
+        return Decision(
+            cause=Cause.CONCURRENT,
+            reason="the other node had not applied the local version when it wrote",
+            entries=proofs,
+        )
+    if placed is Placed.SEEN and proofs:
+        return _unknown("positions and the other node's entries disagree")
     if proofs:
         return Decision(
             cause=Cause.CONCURRENT,
             reason="the other node logged the opposite direction",
-            entries=tuple(sorted(proofs)),
+            entries=proofs,
         )
-    if unsure:
-        return _unknown("an entry of the other node can't be placed in time")
-    return _by_absence(entry, [*mirrored, *own], doubts)
+    if placed is Placed.SEEN and _seen_for_certain(entry, mirrored):
+        return Decision(
+            cause=Cause.HAND_OVER,
+            reason="the other node had applied the local version when it wrote",
+        )
+    return None
+
+
+def _seen_for_certain(entry: Logged, mirrored: Iterable[Logged]) -> bool:
+    """Whether a change of A that B had passed was applied, and met by b."""
+    if entry.conflict_type not in HANDED_OVER or entry.attempts > 1:
+        return False
+    return not _missed_there(entry, mirrored)
+
+
+def _missed_there(entry: Logged, mirrored: Iterable[Logged]) -> bool:
+    """Whether the version that b met was no change of the row on B."""
+    return any(
+        other.remote_at == entry.local_at
+        and (other.stalls or other.conflict_type in MISSING)
+        for other in mirrored
+    )
 
 
 def _by_absence(
-    entry: Logged, around: Sequence[Logged], doubts: Sequence[str]
+    entry: Logged,
+    mirrored: Sequence[Logged],
+    own: Sequence[Logged],
+    doubts: Sequence[str],
 ) -> Decision:
-    if entry.conflict_type not in HANDED_OVER:
-        return _unknown(f"{entry.conflict_type} without an entry of the other node")
-    if entry.attempts > 1:
-        return _unknown("a later attempt may have met another version")
-    if any(other.stalls for other in around):
-        # It is applied later, perhaps on a row that is gone by then: unlogged.
-        return _unknown("apply stopped on this row")
-    if any(other.moves_here for other in around):
-        return _unknown("a change of the key may have been applied unlogged")
-    if doubts:
-        return _unknown(doubts[0])
+    why = [*_of_entries(entry, mirrored, own), *doubts]
+    if why:
+        return _unknown(why[0])
     return Decision(
         cause=Cause.HAND_OVER,
         reason="the other node had applied the local version: it logged nothing",
     )
+
+
+def _of_entries(
+    entry: Logged, mirrored: Sequence[Logged], own: Sequence[Logged]
+) -> list[str]:
+    """Why a missing entry proves nothing, from those that there are."""
+    found = []
+    if entry.conflict_type not in HANDED_OVER:
+        found.append(f"{entry.conflict_type} without an entry of the other node")
+    if entry.attempts > 1:
+        found.append("a later attempt may have met another version")
+    mirrored, own = _since_hand_over(entry, mirrored, own)
+    if any(other.stalls for other in (*mirrored, *own)):
+        # It is applied later, perhaps on a row that is gone by then: unlogged.
+        found.append("apply stopped on this row")
+    if any(other.moves_here for other in (*mirrored, *own)):
+        found.append("a change of the key may have been applied unlogged")
+    if _may_be_inserted(entry, mirrored, own):
+        found.append("the row may have been gone on the other node")
+    return found
+
+
+def _may_be_inserted(
+    entry: Logged, mirrored: Iterable[Logged], own: Iterable[Logged]
+) -> bool:
+    """Whether A may have inserted the row while B had it.
+
+    B logs nothing if it deletes its row before that INSERT arrives. It takes an
+    earlier conflict of a row that came or went, on either node.
+    """
+    before = [
+        *(one for one in own if one.logged_at <= entry.logged_at),
+        *(
+            one
+            for one in mirrored
+            if one.remote_at is None
+            or entry.local_at is None
+            or one.remote_at <= entry.local_at
+        ),
+    ]
+    return any(
+        one.conflict_type in _ROW_CAME_OR_WENT and not one.handed_over for one in before
+    )
+
+
+def _since_hand_over(
+    entry: Logged, mirrored: Sequence[Logged], own: Sequence[Logged]
+) -> tuple[list[Logged], list[Logged]]:
+    """B's and A's entries that were logged after the last hand-over before this one.
+
+    At a hand-over both nodes had the row, and nothing about it was on its way: the
+    version that was met had been applied on the other node, and was still there.
+    """
+    here, there = [], []
+    for other in own:
+        if other.handed_over and other.remote_at and other.logged_at < entry.logged_at:
+            here.append(other.logged_at)
+            there.append(other.remote_at)
+    written = entry.remote_at
+    for other in mirrored:
+        ended = other.logged_at + LOG_TIME_STEP
+        if other.handed_over and other.remote_at and written and ended <= written:
+            here.append(other.remote_at)
+            there.append(other.logged_at)
+    return _later(mirrored, max(there, default=None)), _later(
+        own, max(here, default=None)
+    )
+
+
+def _later(entries: Iterable[Logged], moment: datetime | None) -> list[Logged]:
+    return [
+        entry
+        for entry in entries
+        if moment is None or entry.last_logged_at + LOG_TIME_STEP > moment
+    ]
 
 
 def _bound(entry: Logged) -> datetime | None:
@@ -169,18 +310,15 @@ def _met_a_version(entry: Logged) -> bool:
     return entry.local_at is not None
 
 
-def _unseen(
-    other: Logged, bound: datetime, written: datetime, *, exact: bool
-) -> _Order:
+def _unseen(other: Logged, bound: datetime, applied: _Order, *, exact: bool) -> _Order:
     """Whether B applied a change of A, not later than `bound`, after it had written.
 
     Args:
         other: B's entry about a change of A.
         bound: By A's clock.
-        written: When B committed its own change, by B's clock.
+        applied: Whether that was before or after B committed its own.
         exact: `bound` is a commit time; else the time of a log entry.
     """
-    applied = _applied(other, written)
     if applied is _Order.BEFORE:
         return _Order.BEFORE
     if other.remote_at is None:
@@ -190,6 +328,17 @@ def _unseen(
     if not exact and other.remote_at < bound + LOG_TIME_STEP:
         return _Order.UNSURE
     return _Order.BEFORE  # a later change of A, which this entry is not about
+
+
+def _applied_by_positions(other: Logged, positions: Positions) -> _Order | None:
+    """Whether the change was applied after B had written, if positions tell it."""
+    if other.remote_lsn is None:
+        return None
+    if positions.low is not None and other.remote_lsn < positions.low:
+        return _Order.BEFORE
+    if positions.high is None or other.conflict_type in MISSING:
+        return None  # what changed nothing does not move the position
+    return _Order.AFTER if other.remote_lsn >= positions.high else None
 
 
 def _applied(other: Logged, written: datetime) -> _Order:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from pgconflict.core.cause import HANDED_OVER, MISSING, Logged
+from pgconflict.core.cause import HANDED_OVER, MISSING, Cause, Logged
 from pgconflict.core.conflict import LocalConflict, Values
 from pgconflict.core.repair import ORIGIN
 
@@ -40,6 +40,7 @@ class RowEntry(msgspec.Struct, frozen=True, kw_only=True):
     remote_tuple: Values | None
     truncated_columns: tuple[str, ...]
     local_conflicts: tuple[LocalConflict, ...]
+    cause: str | None = None
 
     @property
     def local_at(self) -> datetime | None:
@@ -90,6 +91,7 @@ class RowEntry(msgspec.Struct, frozen=True, kw_only=True):
             local_at=self.local_at,
             local_kind=self._local.origin_kind,
             moves_here=moves,
+            handed_over=self.cause == Cause.HAND_OVER,
             met_repair=(
                 self.conflict_type in HANDED_OVER and self._local.origin == ORIGIN
             ),

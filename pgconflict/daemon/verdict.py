@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Final
 
 import asyncpg
 
+from pgconflict.conflict_log.positions import positions_seen, put_positions
 from pgconflict.conflict_log.row_policy import RowPolicy
 from pgconflict.conflict_log.verdicts import Verdicts
 from pgconflict.core.conflict import Kind
 from pgconflict.core.verdict import Reason, Verdict, difference
 from pgconflict.daemon.conflict_log import connect, policy_from
 from pgconflict.daemon.verdict_causes import Causes, complete, undecided
-from pgconflict.daemon.verdict_history import Arrivals, Vacuums
+from pgconflict.daemon.verdict_history import Arrivals, Progress, Vacuums
 from pgconflict.daemon.verdict_links import Changes, doubts, read_sides
 from pgconflict.daemon.verdict_nodes import AWAY, Nodes
 from pgconflict.daemon.verdict_watch import Mark, Watch
@@ -62,6 +63,7 @@ class VerdictJob:
         self._changes = Changes()
         self._vacuums = Vacuums()
         self._arrivals = Arrivals()
+        self._progress = Progress()
         self._budget = 0.0
         self._policy = RowPolicy()
         self._causes = Causes()
@@ -78,23 +80,35 @@ class VerdictJob:
         verdicts = Verdicts(connection)
         self._watches.clear()
         try:
+            self._progress.load(await positions_seen(connection))
             while True:
                 busy = await self._round(verdicts, nodes)
+                await self._save(connection)
                 self._job.passed()
-                await asyncio.sleep(ROUND_S if busy else 2 * ROUND_S)
+                for _ in range(5 if busy else 2):
+                    await asyncio.sleep(ROUND_S / 5 if busy else ROUND_S)
+                    await nodes.sample()
+                    self._progress.note(nodes.views.values())
         finally:
             connection.terminate()
             nodes.close()
+
+    async def _save(self, connection: asyncpg.Connection) -> None:
+        progress = self._progress
+        await put_positions(connection, progress.unsaved, progress.void)
+        progress.unsaved, progress.void = [], set()
 
     async def _round(self, verdicts: Verdicts, nodes: Nodes) -> bool:
         await verdicts.take(HELD)
         space = min(HELD - len(self._watches), max(10 * self._rate, 100))
         if space > 0:
-            for due in await verdicts.due(space, list(self._watches)):
+            names = [node.name for node in self._config.nodes]
+            for due in await verdicts.due(space, list(self._watches), names):
                 self._watches[due.entry.conflict_id] = Watch(due)
         for node in await nodes.look(verdicts):
             self._arrivals.forget(node)
         self._arrivals.note(nodes.views.values())
+        self._progress.note(nodes.views.values(), save=True)
         self._budget = min(self._budget + self._rate * ROUND_S, float(self._rate))
         places: dict[Place, list[Watch]] = defaultdict(list)
         for watch in self._watches.values():
@@ -137,7 +151,7 @@ class VerdictJob:
                 self._advance(watch, sides, moment, there_since)
             # After marking: a transaction that had not committed is marked later.
             await complete(there, watches)
-            await self._causes.decide(verdicts, sides, watches)
+            await self._causes.decide(verdicts, sides, watches, self._progress)
             await self._read(sides, watches)
         except PrivilegeMissingError:
             for watch in watches:
@@ -161,8 +175,8 @@ class VerdictJob:
         there, table = sides.there, sides.there_table
         if table is None or entry.remote_at is None:
             return True
-        until = None
-        if sides.back is not None and entry.local_at is not None:
+        until = self._progress.arrived(entry, sides)
+        if until is None and sides.back is not None and entry.local_at is not None:
             known = there.subscriptions.get(sides.back.subid)
             if known is not None and known.slot_name is not None:
                 until = self._arrivals.applied_by(

@@ -10,7 +10,8 @@ import msgspec
 
 from pgconflict.core.cause import Cause, Decision, decide
 from pgconflict.core.event import Member, digest_of_write
-from pgconflict.daemon.verdict_links import AROUND, doubts_of_skips
+from pgconflict.core.progress import Positions
+from pgconflict.daemon.verdict_links import AROUND, doubts_of_placing, doubts_of_skips
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from pgconflict.conflict_log.verdicts import Verdicts
     from pgconflict.core.row_entry import KeyValues, RowEntry
+    from pgconflict.daemon.verdict_history import Progress
     from pgconflict.daemon.verdict_links import Sides
     from pgconflict.daemon.verdict_nodes import NodeView
     from pgconflict.daemon.verdict_watch import Watch
@@ -30,7 +32,11 @@ class Causes:
     """Decides what can be decided, for conflicts of one table and subscription."""
 
     async def decide(
-        self, verdicts: Verdicts, sides: Sides, watches: Sequence[Watch]
+        self,
+        verdicts: Verdicts,
+        sides: Sides,
+        watches: Sequence[Watch],
+        progress: Progress,
     ) -> None:
         """Find the causes of those of which enough is known.
 
@@ -49,6 +55,8 @@ class Causes:
         ]
         if not ready:
             return
+        # In their order: a hand-over tells of what came after it.
+        ready.sort(key=_place)
         entries = [watch.due.entry for watch in ready]
         systems = (sides.here.system_identifier, sides.there.system_identifier)
         earliest = min(map(_began, entries)) - AROUND
@@ -56,15 +64,19 @@ class Causes:
         around = await verdicts.around(
             systems, watches[0].table, earliest, sorted(texts)
         )
-        skipped = await verdicts.skipped(systems, earliest)
+        versions = [entry.local_at for entry in entries if entry.local_at is not None]
+        skipped = await verdicts.skipped(
+            systems, min([earliest, *(at - AROUND for at in versions)])
+        )
         index = _Index(await _with_times(around, sides), sides)
         clocks = {view.name: view.offset for view in (sides.here, sides.there)}
         for watch in ready:
-            why = [
-                *(watch.doubts or []),
-                *doubts_of_skips(watch.due.entry, sides, skipped),
-            ]
-            decision = index.decide(watch.due.entry, why)
+            of_skips = doubts_of_skips(watch.due.entry, sides, skipped)
+            why = [*(watch.doubts or []), *of_skips]
+            positions = Positions()
+            if not of_skips and not doubts_of_placing(watch.due.entry, sides):
+                positions = progress.place(watch.due.entry, sides)
+            decision = index.decide(watch.due.entry, why, positions)
             watch.decided(decision, why, clocks)
             watch.event = index.event(watch.due.entry, decision)
 
@@ -80,6 +92,7 @@ class _Index:
         self._back = None if sides.back is None else sides.back.subid
         self._by_key: dict[KeyValues, list[RowEntry]] = defaultdict(list)
         self._any_key: list[RowEntry] = []
+        self._handed_over: set[int] = set()
         for entry in entries:
             self._by_number[entry.conflict_id] = entry
             key, new = entry.key(self._columns), entry.new_key(self._columns)
@@ -90,7 +103,9 @@ class _Index:
             if new is not None and new != key:
                 self._by_key[new].append(entry)
 
-    def decide(self, entry: RowEntry, why: Sequence[str]) -> Decision:
+    def decide(
+        self, entry: RowEntry, why: Sequence[str], positions: Positions
+    ) -> Decision:
         """Decide one conflict."""
         columns = self._columns
         key = entry.key(columns)
@@ -102,11 +117,16 @@ class _Index:
             logged = other.logged(columns, key)
             if logged is None or other.conflict_id == entry.conflict_id:
                 continue
+            if other.conflict_id in self._handed_over:
+                logged = msgspec.structs.replace(logged, handed_over=True)
             if other.system_identifier == self._system and other.subid == self._back:
                 mirrored.append(logged)
             elif other.system_identifier == entry.system_identifier:
                 own.append(logged)
-        return decide(itself, mirrored, own, why)
+        decision = decide(itself, mirrored, own, why, positions)
+        if decision.cause is Cause.HAND_OVER:
+            self._handed_over.add(entry.conflict_id)
+        return decision
 
     def event(self, entry: RowEntry, decision: Decision) -> tuple[Member, ...]:
         """Return the entries that are one event with this one; empty if none is."""
@@ -191,6 +211,11 @@ def _log_is_read(watch: Watch, sides: Sides) -> bool:
         return False
     watch.doubts = ["the other node's log is not recorded"]
     return True
+
+
+def _place(watch: Watch) -> tuple[datetime, int]:
+    entry = watch.due.entry
+    return entry.first_logged_at, entry.conflict_id
 
 
 def _began(entry: RowEntry) -> datetime:

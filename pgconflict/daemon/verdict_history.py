@@ -11,9 +11,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+import msgspec
 
+from pgconflict.conflict_log.positions import Seen
+from pgconflict.core.progress import Positions, Samples, arrival, place_write
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from pgconflict.core.row_entry import RowEntry
+    from pgconflict.daemon.verdict_links import Sides
     from pgconflict.daemon.verdict_nodes import NodeView
     from pgconflict.server.row_reader import RowTable
 
@@ -92,6 +99,99 @@ class Arrivals:
 
 
 @dataclass(slots=True)
+class Progress:
+    """Positions of nodes, by which commits of one and writes of another are placed."""
+
+    _written: dict[int, Samples] = field(default_factory=lambda: defaultdict(Samples))
+    _applied: dict[tuple[int, int], Samples] = field(
+        default_factory=lambda: defaultdict(Samples)
+    )
+    _set_back: dict[int, int] = field(default_factory=dict)
+    _confirmed: dict[tuple[str, str], int] = field(default_factory=dict)
+    """Node and slot to what its subscriber had confirmed when it was noted last."""
+
+    unsaved: list[Seen] = field(default_factory=list)
+    void: set[int] = field(default_factory=set)
+    """Nodes whose clock was set back: what was saved of them does not count."""
+
+    def load(self, seen: Iterable[Seen]) -> None:
+        """Take what was seen before a restart."""
+        self._written.clear()
+        self._applied.clear()
+        for one in seen:
+            self._samples(one.system_identifier, one.subid).add(one.sample)
+
+    def _samples(self, system_identifier: int, subid: int | None) -> Samples:
+        if subid is None:
+            return self._written[system_identifier]
+        return self._applied[system_identifier, subid]
+
+    def _add(self, seen: Seen, *, save: bool) -> None:
+        self._samples(seen.system_identifier, seen.subid).add(seen.sample)
+        if save:
+            self.unsaved.append(seen)
+
+    def note(self, views: Collection[NodeView], *, save: bool = False) -> None:
+        """Note what every node said, and that it is to be saved."""
+        for view in views:
+            system = view.system_identifier
+            if view.times_set_back != self._set_back.setdefault(system, 0):
+                self._set_back[system] = view.times_set_back
+                self._forget(system)
+            if view.written is not None:
+                self._add(Seen(system, None, view.written), save=save)
+            for subid, sample in view.applied.items():
+                # Confirmed before this sample was taken, whoever was asked first.
+                confirmed = self._confirmed.get(_slot(view, subid), 0)
+                reached = msgspec.structs.replace(sample, confirmed=confirmed)
+                self._add(Seen(system, subid, reached), save=save)
+        for view in views:
+            for name, lsn in view.slots.items():
+                self._confirmed[view.name, name] = lsn
+
+    def _forget(self, system_identifier: int) -> None:
+        """Forget a node whose clock was set back."""
+        self.void.add(system_identifier)
+        self.unsaved = [
+            one for one in self.unsaved if one.system_identifier != system_identifier
+        ]
+        self._written.pop(system_identifier, None)
+        for key in [key for key in self._applied if key[0] == system_identifier]:
+            del self._applied[key]
+
+    def place(self, entry: RowEntry, sides: Sides) -> Positions:
+        """Return whether the publisher had applied the version that its change met."""
+        at, xid = entry.local_at, entry.local_xid
+        if sides.back is None or entry.remote_at is None:
+            return Positions()
+        return place_write(
+            written=self._written[sides.here.system_identifier],
+            applied=self._applied[sides.there.system_identifier, sides.back.subid],
+            commit=at,
+            xid=xid,
+            other=entry.remote_at,
+        )
+
+    def arrived(self, entry: RowEntry, sides: Sides) -> datetime | None:
+        """Return when the publisher had applied that version, by its clock."""
+        at, xid = entry.local_at, entry.local_xid
+        if sides.back is None or at is None or xid is None:
+            return None
+        return arrival(
+            written=self._written[sides.here.system_identifier],
+            applied=self._applied[sides.there.system_identifier, sides.back.subid],
+            commit=at,
+            xid=xid,
+        )
+
+
+def _slot(view: NodeView, subid: int) -> tuple[str, str]:
+    """Publisher and slot of a subscription; empty where not known."""
+    one = view.subscriptions.get(subid)
+    return (one.publisher or "", one.slot_name or "") if one is not None else ("", "")
+
+
+@dataclass(slots=True)
 class _Vacuumed:
     """Of one table: times between which a vacuum may have been at work."""
 
@@ -99,6 +199,8 @@ class _Vacuumed:
     last: datetime | None
     seen_at: datetime
     open_since: datetime | None
+    counted: int = 0
+    took_ms: float | None = None
 
     def add(self, since: datetime, until: datetime) -> None:
         """Add a span; the oldest ones become one that began long ago."""
@@ -126,7 +228,7 @@ class Vacuums:
         if ended is not None and ended != known.last:
             # Whatever ended since the look before began after it, unless it was seen
             # at work then; several that ended are one span.
-            known.add(known.open_since or known.seen_at, ended)
+            known.add(_began(known, table, ended), ended)
             known.last, known.open_since = ended, None
         elif known.open_since is not None and not table.vacuums_now:
             known.add(known.open_since, now)  # it was cancelled
@@ -135,6 +237,7 @@ class Vacuums:
         else:
             known.open_since = None
         known.seen_at = now
+        known.counted, known.took_ms = table.vacuums, table.vacuuming_ms
 
     def at_work(
         self, system_identifier: int, relid: int, since: datetime, until: datetime
@@ -146,3 +249,13 @@ class Vacuums:
         if known.open_since is not None and known.open_since <= until:
             return True
         return any(low <= until and high >= since for low, high in known.spans)
+
+
+def _began(known: _Vacuumed, table: RowTable, ended: datetime) -> datetime:
+    since = known.open_since or known.seen_at
+    if table.vacuums != known.counted + 1 or known.took_ms is None:
+        return since
+    if table.vacuuming_ms is None:
+        return since
+    took = timedelta(milliseconds=table.vacuuming_ms - known.took_ms + 2)
+    return max(since, ended - took)

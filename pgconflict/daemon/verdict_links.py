@@ -163,6 +163,14 @@ def doubts(
     ]
 
 
+def doubts_of_placing(entry: RowEntry, sides: Sides) -> list[str]:
+    """Return why positions of the two nodes tell nothing of this row."""
+    written = entry.remote_at
+    if written is None:
+        return ["commit time of the remote transaction not known"]
+    return _of_replication(entry, sides, written)
+
+
 def doubts_of_skips(
     entry: RowEntry, sides: Sides, skipped: Mapping[tuple[int, int], datetime]
 ) -> list[str]:
@@ -176,10 +184,9 @@ def doubts_of_skips(
     found = []
     if (sides.here.system_identifier, entry.subid) in skipped:
         found.append("a transaction of this subscription was skipped")
-    if sides.back is not None and entry.remote_at is not None:
-        at = skipped.get((sides.there.system_identifier, sides.back.subid))
-        if at is not None and at >= entry.remote_at:
-            found.append("the other node skipped a transaction")
+    # Perhaps the one that wrote the version that was met here, before the other wrote.
+    if sides.back and (sides.there.system_identifier, sides.back.subid) in skipped:
+        found.append("the other node skipped a transaction")
     return found
 
 

@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
+from pgconflict.core.progress import Sample
 from pgconflict.daemon.commit_times import publisher_of, slots_of
 from pgconflict.errors import (
     NodeNotReadyError,
@@ -34,6 +37,8 @@ REOPEN_S: Final = 5.0
 
 LOGGER_S: Final = 1.0
 """How long a line may be on its way from a backend to the log file."""
+
+_applied = msgspec.json.Decoder(dict[int, int]).decode
 
 LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 
@@ -64,7 +69,7 @@ class NodeView:
     """Where its next WAL record will begin."""
 
     clock: datetime = LONG_AGO
-    asked_at: float = 0.0
+    answered_at: float = 0.0
     offset_s: float = 0.0
     uncertainty_s: float = 0.0
     slots: dict[str, int] = field(default_factory=dict)
@@ -77,8 +82,19 @@ class NodeView:
     complete_since: datetime | None = None
     """Since when its log is recorded without a gap."""
 
+    written: Sample | None = None
+    """Its WAL's position in this round."""
+
+    applied: dict[int, Sample] = field(default_factory=dict)
+    """Subscription to how far it has applied its publisher's WAL in this round."""
+
+    sees_origins: bool = False
+    """Whether the role may ask how far subscriptions have applied."""
+
+    opened: datetime | None = None
     facts_at: float = float("-inf")
     set_back: bool = False
+    times_set_back: int = 0
 
     def recorded_since(self, moment: float) -> bool:
         """Whether all that it had logged by this moment is in the conflict log."""
@@ -91,7 +107,20 @@ class NodeView:
         return {"ahead_s": self.offset_s, "uncertainty_s": self.uncertainty_s}
 
     async def look(self) -> None:
-        """Ask how far it is.
+        """Ask how far it is, and how far the subscribers have confirmed.
+
+        Raises:
+            NodeUnavailableError: it did not answer.
+        """
+        await self.sample()
+        self.slots = {
+            slot["name"]: slot["confirmed_lsn"]
+            for slot in await self.session.rows("slots")
+            if slot["confirmed_lsn"] is not None
+        }
+
+    async def sample(self) -> None:
+        """Ask how far its WAL is written and others' is applied.
 
         Raises:
             NodeUnavailableError: it did not answer.
@@ -100,18 +129,29 @@ class NodeView:
         row = await self.session.row("write_position")
         took = time.monotonic() - asked
         clock: datetime = row["clock"]
-        if self.asked_at:
-            expected = self.clock + timedelta(seconds=asked - self.asked_at)
+        if self.answered_at:
+            # At least: it was read at some time before the answer came.
+            expected = self.clock + timedelta(seconds=asked - self.answered_at)
             if clock < expected - STEP_BACK:
                 self.set_back = True
-        self.position, self.clock, self.asked_at = row["position"], clock, asked
+                self.times_set_back += 1
+        self.position, self.clock = row["position"], clock
+        self.answered_at = asked + took
+        self.opened = self.opened or clock
+        self.written = Sample(
+            row["began"], clock, row["position"], self.opened, row["oldest_xid"]
+        )
         self.offset_s = clock.timestamp() - (wall + took / 2)
         self.uncertainty_s = took / 2
-        self.slots = {
-            slot["name"]: slot["confirmed_lsn"]
-            for slot in await self.session.rows("slots")
-            if slot["confirmed_lsn"] is not None
-        }
+        await self._look_at_origins(self.opened)
+
+    async def _look_at_origins(self, opened: datetime) -> None:
+        self.applied = {}
+        if not self.sees_origins:
+            return
+        row = await self.session.row("origin_sample")
+        for subid, lsn in _applied(row["applied"] or b"{}").items():
+            self.applied[subid] = Sample(row["began"], row["ended"], lsn, opened)
 
 
 class Nodes:
@@ -157,6 +197,13 @@ class Nodes:
             await self._facts(verdicts)
         return anew
 
+    async def sample(self) -> None:
+        """Ask every node for its positions; who does not answer is left out now."""
+        for view in self._views.values():
+            view.written, view.applied = None, {}
+            with contextlib.suppress(*AWAY):
+                await view.sample()
+
     def close(self) -> None:
         """End all sessions."""
         for view in self._views.values():
@@ -201,12 +248,14 @@ class Nodes:
                 rows = await view.session.rows("subscriptions")
                 oldest = await view.session.row("commit_timestamps_since")
                 setting = await view.session.row("commits_known_since")
+                origins = await view.session.row("may_see_origins")
             except AWAY:
                 self._lose(view.name)
                 continue
             # The oldest is not known before the first checkpoint.
             times = [one["since"] for one in (oldest, setting) if one["since"]]
             view.commits_since = min(times, default=None)
+            view.sees_origins = origins["may"]
             view.subscriptions = {
                 row["subid"]: Subscribed(
                     row["subid"],

@@ -11,14 +11,21 @@ select c.oid as relid,
        -- The time is the origin's own then, by its clock.
        coalesce(o.roident <> 0, false) as changed_by_apply,
        greatest(s.last_vacuum, s.last_autovacuum) as vacuumed_at,
+       s.vacuum_count + s.autovacuum_count as vacuums,
+       -- Milliseconds; known since 18.
+       (v.stat ->> 'total_vacuum_time')::float8
+           + (v.stat ->> 'total_autovacuum_time')::float8 as vacuuming,
        exists (select from pg_catalog.pg_stat_progress_vacuum v
                 where v.relid = c.oid
                   and v.datname = pg_catalog.current_database()) as vacuums_now
   from pg_catalog.pg_class c
   join pg_catalog.pg_namespace n on n.oid = c.relnamespace
   left join pg_catalog.pg_stat_all_tables s on s.relid = c.oid
-  left join lateral pg_catalog.pg_xact_commit_timestamp_origin(c.xmin) o
-    on pg_catalog.current_setting('track_commit_timestamp') = 'on'
+  left join lateral pg_catalog.to_jsonb(s) as v (stat) on true
+  left join lateral (
+      -- A condition of the join would be looked at after the call, which fails.
+      select x.* from pg_catalog.pg_xact_commit_timestamp_origin(c.xmin) x
+       where pg_catalog.current_setting('track_commit_timestamp') = 'on') o on true
   cross join lateral (
       select array_agg(a.attname::text order by a.attnum) as names,
              array_agg(pg_catalog.format_type(a.atttypid, a.atttypmod)

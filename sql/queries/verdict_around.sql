@@ -10,7 +10,7 @@ select c.conflict_id, c.system_identifier, c.subid, c.conflict_type, c.stalls,
        pg_catalog.pg_wal_lsn_diff(c.remote_commit_lsn, '0/0')::bigint as remote_lsn,
        c.replica_identity::text as replica_identity, c.replica_identity_text,
        c.remote_tuple::text as remote_tuple, c.truncated_columns,
-       c.local_conflicts::text[] as local_conflicts
+       c.local_conflicts::text[] as local_conflicts, c.cause
   from pgconflict.conflict_log c
  where c.first_logged_at >= $4 and c.system_identifier = any ($1)
    and c.kind = 'conflict' and c.schemaname = $2 and c.relname = $3

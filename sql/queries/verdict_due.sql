@@ -1,4 +1,4 @@
--- $1: at most so many; $2: not these
+-- $1: at most so many; $2: not these; $3: of these nodes only
 -- returns: the conflicts whose turn it is, the longest due first
 -- one row per conflict; privilege: SELECT on verdict_due, conflict_log
 select d.looks, c.conflict_id, c.first_logged_at, c.last_logged_at, c.kind,
@@ -11,6 +11,7 @@ select d.looks, c.conflict_id, c.first_logged_at, c.last_logged_at, c.kind,
        c.local_conflicts::text[] as local_conflicts, c.verdict, c.cause, c.effect
   from (select * from pgconflict.verdict_due
          where due_at <= now() and conflict_id <> all ($2::bigint[])
+           and node = any ($3::text[])
          order by due_at
          limit $1) d
   join pgconflict.conflict_log c

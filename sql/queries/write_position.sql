@@ -1,8 +1,12 @@
 -- returns: where the next WAL record of the server will begin, as a number; its clock
+--          before and after it was asked; the oldest transaction still at work then
 -- one row; privilege: none
 select case when at % block in (24, 40) then at - at % block else at end as position,
-       pg_catalog.clock_timestamp() as clock
-  from (select pg_catalog.pg_wal_lsn_diff(
+       began, oldest_xid, pg_catalog.clock_timestamp() as clock
+  from (select pg_catalog.clock_timestamp() as began,
+               pg_catalog.pg_snapshot_xmin(pg_catalog.pg_current_snapshot())
+                   ::text::bigint as oldest_xid,
+               pg_catalog.pg_wal_lsn_diff(
                    pg_catalog.pg_current_wal_insert_lsn(), '0/0')::bigint as at,
                -- After a full page the position is past the next one's header, where
                -- nothing may be confirmed for long: its begin is the same place.

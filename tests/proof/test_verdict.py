@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 SECONDS = float(os.environ.get("PGCONFLICT_VERDICT_SECONDS", "8"))
 KEYS = int(os.environ.get("PGCONFLICT_VERDICT_KEYS", "800"))
+LONGEST_S = float(os.environ.get("PGCONFLICT_VERDICT_PAUSE", "1.2"))
+SEED = int(os.environ.get("PGCONFLICT_VERDICT_SEED", "1"))
 
 
 class Daemon:
@@ -197,7 +199,11 @@ def told(daemon: Daemon, truth: Truth, wrong: list[tuple[Any, ...]]) -> str:
 def test_cause_and_effect_are_never_wrong(pair: Pair, daemon: Daemon) -> None:
     with replicated_table(pair) as replicated:
         truth = write_with_truth(
-            replicated, seconds=SECONDS, keys=KEYS, seed=pair.major
+            replicated,
+            seconds=SECONDS,
+            keys=KEYS,
+            seed=pair.major * SEED,
+            longest_s=LONGEST_S,
         )
         wait_until(
             lambda: daemon.rows("select from pgconflict.conflict_log limit 1"),

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pgconflict.core.cause import Cause, Logged, decide
+from pgconflict.core.progress import Positions, Sample, Samples, place_write
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,6 +64,11 @@ class Simulated:
     inbox: list[Change] = field(default_factory=list)
     applied: set[int] = field(default_factory=set)
     skipped: bool = False
+    passed: int = 0
+    """The last change of the other node that changed a row here."""
+
+    samples_written: Samples = field(default_factory=Samples)
+    samples_applied: Samples = field(default_factory=Samples)
 
 
 class History:
@@ -90,7 +96,9 @@ class History:
         if (what == "insert") == (key in node.rows):
             return
         self.number += 1
-        change = Change(self.number, at, node.clock, self.number, what, key, new_key)
+        change = Change(
+            self.number, at, node.clock, 2 * self.number, what, key, new_key
+        )
         self.changes[self.number] = change
         self.seen[self.number] = frozenset(node.applied)
         self.put(node, change, Version(self.number, at, node.clock))
@@ -102,6 +110,28 @@ class History:
             del node.rows[change.key]
         if change.what != "delete":
             node.rows[change.new_key] = version
+
+    def sample(self, at: int) -> None:
+        """Ask a node how far it is."""
+        node = self.nodes[at]
+        seen = (node.clock, node.clock)
+        written = Sample(*seen, 2 * self.number + 1, START, self.number + 1)
+        node.samples_written.add(written)
+        node.samples_applied.add(Sample(*seen, node.passed, START))
+
+    def positions(self, entry: Entry) -> Positions:
+        """What the samples tell of an entry."""
+        if any(node.skipped for node in self.nodes):
+            return Positions()
+        change = self.changes[entry.remote]
+        met = None if entry.local is None else self.changes[entry.local]
+        return place_write(
+            written=self.nodes[entry.node].samples_written,
+            applied=self.nodes[1 - entry.node].samples_applied,
+            commit=None if met is None else met.at,
+            xid=None if met is None else met.number,
+            other=change.at,
+        )
 
     def deliver(self, at: int) -> None:
         node = self.nodes[at]
@@ -123,6 +153,7 @@ class History:
             if met.node == at:
                 self.log(node, change, f"{word}_origin_differs", met)
         self.put(node, change, Version(change.number, change.node, change.at))
+        node.passed = change.lsn + 1  # where its commit record ends
 
     def blocked(self, node: Simulated, change: Change) -> str | None:
         if change.what == "insert" and change.key in node.rows:
@@ -188,25 +219,33 @@ class History:
         )
 
     def decided(self, *, complete: bool) -> list[tuple[Entry, Cause]]:
-        found = []
-        for entry in self.entries:
-            theirs = self.around(1 - entry.node, entry.key)
+        found: list[tuple[Entry, Cause]] = []
+        handed_over: set[int] = set()
+        for entry in sorted(self.entries, key=lambda one: one.logged.logged_at):
+            theirs = self.around(1 - entry.node, entry.key, handed_over)
             ours = [
                 other
-                for other in self.around(entry.node, entry.key)
+                for other in self.around(entry.node, entry.key, handed_over)
                 if other.conflict_id != entry.logged.conflict_id
             ]
             skipped = any(node.skipped for node in self.nodes)
             doubts = ["skipped"] if skipped else []
             if not complete:
                 doubts.append("the log was not read that far")
-            found.append((entry, decide(entry.logged, theirs, ours, doubts).cause))
+            cause = decide(
+                entry.logged, theirs, ours, doubts, self.positions(entry)
+            ).cause
+            found.append((entry, cause))
+            if cause is Cause.HAND_OVER:
+                handed_over.add(entry.logged.conflict_id)
         return found
 
-    def around(self, node: int, key: int) -> list[Logged]:
+    def around(self, node: int, key: int, handed_over: set[int]) -> list[Logged]:
         return [
             msgspec.structs.replace(
-                entry.logged, moves_here=entry.new_key == key and entry.key != key
+                entry.logged,
+                moves_here=entry.new_key == key and entry.key != key,
+                handed_over=entry.logged.conflict_id in handed_over,
             )
             for entry in self.entries
             if entry.node == node and key in (entry.key, entry.new_key)
@@ -219,6 +258,7 @@ steps = st.lists(
             ["update"] * 6
             + ["deliver"] * 8
             + ["delete", "insert", "insert", "move", "deliver-all", "skip"]
+            + ["sample"] * 3
         ),
         st.sampled_from([0, 1]),
         st.sampled_from(KEYS),
@@ -243,6 +283,8 @@ def play(offset: int, taken: Sequence[tuple[str, int, int, int]]) -> History:
             for _ in range(len(history.nodes[at].inbox)):
                 history.deliver(at)
                 history.tick(3)
+        elif what == "sample":
+            history.sample(at)
         elif what == "skip":
             history.skip(at)
         else:
@@ -290,7 +332,7 @@ stops = st.lists(
             + ["deliver"] * 8
             + ["delete"] * 3
             + ["insert"] * 3
-            + ["move", "deliver-all"]
+            + ["move", "deliver-all", "sample"]
         ),
         st.sampled_from([0, 1]),
         st.sampled_from((1, 1, 1, 2)),
@@ -386,3 +428,47 @@ def test_what_apply_stopped_on_proves_no_hand_over() -> None:
     assert decide(met, [stopped], [], []).cause is Cause.UNKNOWN
     assert decide(met, [], [stopped], []).cause is Cause.UNKNOWN
     assert decide(met, [], [], []).cause is Cause.HAND_OVER
+
+
+def test_an_insert_that_meets_no_row_is_not_logged() -> None:
+    """One node has the row, the other inserts it, and the first deletes it unseen."""
+    came_apart = [
+        (0, "delete"),
+        (0, "insert"),
+        (1, "delete"),
+        (0, "deliver"),
+        (1, "deliver"),
+        (1, "deliver"),
+    ]
+    once_more = [
+        (0, "insert"),
+        (1, "update"),
+        (0, "deliver"),
+        (1, "delete"),
+        (0, "deliver"),
+        (1, "deliver"),
+    ]
+    history = play(0, [(what, at, 1, 2500) for at, what in came_apart + once_more])
+
+    (entry,) = [one for one in history.entries if one.concurrent and one.local == 6]
+    assert history.entries[-1] is entry
+    causes = {one.remote: cause for one, cause in history.decided(complete=True)}
+    assert causes[entry.remote] is Cause.UNKNOWN
+
+
+def test_nor_is_one_after_a_delete_that_met_no_row() -> None:
+    taken = [
+        (1, "update"),
+        (0, "delete"),
+        (0, "insert"),
+        (0, "deliver"),
+        (1, "delete"),
+        (0, "deliver"),
+        (1, "deliver"),
+        (1, "deliver"),
+        (1, "delete"),
+        (0, "insert"),
+        (0, "deliver"),
+        (1, "deliver"),
+    ]
+    check(0, [(what, at, 1, 2500) for at, what in taken])

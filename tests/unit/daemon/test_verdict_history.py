@@ -26,6 +26,8 @@ def looks(vacuums: Vacuums, *seen: tuple[float, float | None, bool]) -> Any:
             relid=5,
             vacuumed_at=None if ended is None else at(ended),
             vacuums_now=now,
+            vacuums=0 if ended is None else 1,
+            vacuuming_ms=None,
         )
         vacuums.note(view, table)
 

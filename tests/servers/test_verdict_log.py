@@ -1,0 +1,86 @@
+"""What looks at rows keep in the conflict log: positions seen, and whose turn it is."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from pgconflict.conflict_log.positions import Seen, positions_seen, put_positions
+from pgconflict.conflict_log.verdicts import Verdicts
+from pgconflict.core.progress import Sample
+from tests.fixtures.conflict_logs import connect, new_conflict_log, record
+from tests.fixtures.entries import entry
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from tests.fixtures.servers import ConflictLogServer
+
+NOW = datetime.now(UTC)
+
+
+def sample(ago_s: float, position: int = 5) -> Sample:
+    began = NOW - timedelta(seconds=ago_s)
+    return Sample(began, began + timedelta(milliseconds=1), position, NOW, 7, 3)
+
+
+def put(dsn: str, seen: Sequence[Seen], void: Collection[int] = ()) -> list[Seen]:
+    """Store positions, and return what a restarted daemon would find."""
+
+    async def work() -> list[Seen]:
+        connection = await connect(dsn)
+        try:
+            await put_positions(connection, seen, void)
+            return await positions_seen(connection)
+        finally:
+            await connection.close()
+
+    return asyncio.run(work())
+
+
+def test_positions_are_found_again_as_they_were_seen(
+    conflict_log_server: ConflictLogServer,
+) -> None:
+    dsn = new_conflict_log(conflict_log_server)
+    first = [Seen(1, None, sample(9)), Seen(2, 16400, sample(9, position=4))]
+
+    assert put(dsn, first) == first
+    later = [Seen(1, None, sample(8))]
+    assert put(dsn, later) == [*first, *later]
+
+
+def test_old_positions_go_and_those_of_a_clock_that_was_set_back(
+    conflict_log_server: ConflictLogServer,
+) -> None:
+    dsn = new_conflict_log(conflict_log_server)
+    put(dsn, [Seen(1, None, sample(7 * 3600)), Seen(1, None, sample(60))])
+    young = Seen(2, None, sample(50))
+
+    assert put(dsn, [young]) == [Seen(1, None, sample(60)), young]
+    assert put(dsn, [], void=[1]) == [young]
+
+
+def test_each_conflict_is_taken_once_and_by_the_daemon_of_its_node(
+    conflict_log_server: ConflictLogServer,
+) -> None:
+    dsn = new_conflict_log(conflict_log_server)
+    record(dsn, [entry(xid=number) for number in (1, 2, 3)])
+    record(dsn, [entry(xid=4)], node="b")
+
+    async def work() -> tuple[list[int], list[str], int]:
+        connection = await connect(dsn)
+        verdicts = Verdicts(connection)
+        try:
+            taken = [await verdicts.take(2) for _ in range(3)]
+            due = await verdicts.due(10, [], ["a", "c"])
+            await connection.execute(
+                "update pgconflict.conflict_log set verdict = 'converged';"
+                " delete from pgconflict.verdict_due"
+            )
+            # Young ones stay before the position, but are done.
+            return taken, [one.node for one in due], await verdicts.take(2)
+        finally:
+            await connection.close()
+
+    assert asyncio.run(work()) == ([2, 2, 0], ["a", "a", "a"], 0)
