@@ -44,6 +44,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     problem: str
     node: str | None
     subscription: str | None = None
+    database: str | None = None
     text: str
 
 
@@ -106,6 +107,7 @@ def _of_subscription(row: Row) -> Iterator[Problem]:
             problem=name,
             node=line.node,
             subscription=line.subscription,
+            database=line.database,
             text=text,
         )
 
@@ -146,6 +148,7 @@ def _of_ledger(row: Row, recorded: Recorded, now: datetime) -> Iterator[Problem]
             problem=name,
             node=row.line.node,
             subscription=row.line.subscription,
+            database=row.line.database,
             text=f"{text}; is pgconflict running, and does it follow this node?",
         )
     for hole in known.holes if known else ():
@@ -156,6 +159,7 @@ def _of_ledger(row: Row, recorded: Recorded, now: datetime) -> Iterator[Problem]
                 problem="ledger_incomplete",
                 node=row.line.node,
                 subscription=row.line.subscription,
+                database=row.line.database,
                 text=hole_text(hole),
             )
 

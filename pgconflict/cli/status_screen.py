@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from pgconflict.cli.status_document import Document, Row, SlotState
+    from pgconflict.cli.status_judge import Problem
     from pgconflict.conflict_log.ledger_report import Completeness
 
 HOLES: Final = 5
@@ -44,8 +45,7 @@ def summary(document: Document) -> str:
         output.plural(len(document.nodes), "node") + (f", {down} down" if down else ""),
         output.plural(len(document.subscriptions), "subscription"),
     ]
-    texts = [problem_text(one.node, one.subscription, one.text) for one in
-             document.problems[:3]]  # fmt: skip
+    texts = [_problem(one, document) for one in document.problems[:3]]
     more = len(document.problems) - len(texts)
     if more > 0:
         texts.append(f"{more} more")
@@ -53,14 +53,20 @@ def summary(document: Document) -> str:
     return output.visible(f"{document.state.upper()} - {said} ({', '.join(parts)})")
 
 
-def problem_text(node: str | None, subscription: str | None, text: str) -> str:
-    """Return a problem with its place before it."""
-    if node is None or text.startswith(f"node {node}"):
-        return text
-    where = f"node {node}"
-    if subscription is not None:
-        where += f", subscription {subscription}"
-    return f"{where}: {text}"
+def _problem(one: Problem, document: Document) -> str:
+    """A problem with its place before it; the database where it takes that."""
+    if one.node is None or one.text.startswith(f"node {one.node}"):
+        return one.text
+    where = f"node {one.node}"
+    if one.subscription is not None:
+        where += f", subscription {one.subscription}"
+        alike = [
+            row
+            for row in document.subscriptions
+            if (row.line.node, row.line.subscription) == (one.node, one.subscription)
+        ]
+        where += f" in database {one.database}" if len(alike) > 1 else ""
+    return f"{where}: {one.text}"
 
 
 def _head(document: Document) -> None:
@@ -89,7 +95,7 @@ def _problems(document: Document) -> None:
     if document.problems:
         print()
     for one in document.problems:
-        text = problem_text(one.node, one.subscription, one.text)
+        text = _problem(one, document)
         print(output.visible(f"{one.severity.upper()} {text}"))
 
 

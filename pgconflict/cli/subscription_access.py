@@ -153,16 +153,13 @@ def two_nodes(config: Config, arguments: argparse.Namespace) -> list[Node]:
 
 
 def subscription_of(facts: NodeFacts, name: str, database: str | None) -> Subscription:
-    """The subscription of this name; that of the node's own database if several.
+    """The subscription of this name; with several, the database must be named.
 
     Raises:
         UsageError: there is none, or it is not clear which.
     """
     named = [one for one in facts.subscriptions if one.name == name]
     found = [one for one in named if one.database == (database or one.database)]
-    if len(found) > 1:
-        own = facts.server.database
-        found = [one for one in found if one.database == own] or found
     if len(found) == 1:
         return found[0]
     node = facts.node.name

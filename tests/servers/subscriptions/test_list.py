@@ -151,6 +151,10 @@ def test_one_name_in_two_databases_is_told_apart(pair: Pair, desk: Desk) -> None
 
         listed = desk.run(*LIST).out
         status = desk.run("status", "--no-sequences").out
+        unclear = desk.run("subscriptions", "drop", "twins", "--node", "b", "--apply")
+        named = ("--database", "twin", "--leave-slot", "--apply")
+        desk.run("subscriptions", "drop", "twins", "--node", "b", *named)
+        left = desk.run(*LIST).out
     finally:
         for dbname in ("app", "twin"):
             pair.b.execute("drop subscription if exists twins", dbname=dbname)
@@ -159,3 +163,8 @@ def test_one_name_in_two_databases_is_told_apart(pair: Pair, desk: Desk) -> None
     for text in (listed, status):
         assert re.search(r"(?m)^b +app +twins ", text)
         assert re.search(r"(?m)^b +twin +twins ", text)
+    assert "subscription twins in database twin: it is disabled" in status
+    assert unclear.code == 2
+    assert "in several databases: app, twin" in unclear.err
+    assert re.search(r"(?m)^b +app +twins ", left)
+    assert " twin " not in left
