@@ -274,6 +274,32 @@ def test_skip_is_a_skip(pair: Pair, desk: Desk) -> None:
     assert desk.ask_log(
         "select status from pgconflict.conflict_log where conflict_id = %s", number
     ) == [("skipped",)]
+    again = desk.run("conflicts", "repair", str(number), "--keep", "ours")
+    assert again.code == 3
+    assert "is over: its transaction was skipped" in again.err
+
+
+@pytest.mark.majors(18)
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("1", "2"), "--winner latest|NODE|ask is missing"),
+        (("1", "--winner", "a", "--keep", "ours"), "either --winner"),
+        (("1", "--apply"), "--apply needs --keep"),
+        (("1", "--keep", "ours", "--apply"), "--apply needs --reason"),
+        (("1", "--keep", "both", "--new-key", "id"), "not COLUMN=VALUE"),
+        (("1", "--keep", "ours", "--new-key", "id=1"), "--new-key is for"),
+        (("1", "--keep", "ours"), "no conflict 1"),
+    ],
+)
+def test_words_that_do_not_fit(
+    pair: Pair, desk: Desk, words: tuple[str, ...], said: str
+) -> None:
+    answer = desk.run("conflicts", "repair", *words)
+
+    assert answer.code == 2
+    assert said in answer.err
+    assert pair.b.major
 
 
 @pytest.mark.majors(16, 18)
