@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from psycopg import sql
 
+from tests.fixtures.waiting import wait_until
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -117,6 +119,79 @@ def test_a_table_dropped_since_keeps_its_text(
 
         # The text has one reading only; the table is nowhere.
         assert found == [(f"public.{made.relname}", None, "public", made.relname)]
+
+
+def test_another_database_of_the_server_is_asked(
+    pair: Pair, new_daemon: Callable[..., Daemon]
+) -> None:
+    daemon = new_daemon({"b": pair.b.cluster.dsn("postgres")})
+    daemon.start()
+    with pair.replicate(both=False) as made:
+        relid = pair.b.value("select %s::regclass::oid", [made.table])
+        collide(made)
+
+        found = recorded(daemon, made, "database, relid, local_conflicts")
+
+    ((database, table, (local,)),) = found
+    assert (database, table, local["key"]) == ("app", relid, {"id": "1"})
+
+
+@pytest.mark.parametrize("seen", [("id", "v"), ()])
+def test_columns_that_the_owner_may_not_see_are_left_out(
+    pair: Pair, new_daemon: Callable[..., Daemon], seen: tuple[str, ...]
+) -> None:
+    daemon = new_daemon({"b": pair.b.dsn})
+    daemon.start()
+    since_16 = {"run_as_owner": True, "password_required": False}
+    made = pair.replicate(
+        "create table {t} (id int primary key, secret text, v text)",
+        both=False,
+        subscription=since_16 if pair.major >= 16 else {},
+    )
+    with made:
+        applied_by(made, "sees_little", seen)
+        columns = f"{made.table} (id, secret, v)"
+        pair.b.execute(f"insert into {columns} values (1, 'our secret', 'mine')")
+        pair.a.execute(f"insert into {columns} values (1, 'their secret', 'theirs')")
+
+        (found,) = recorded(
+            daemon,
+            made,
+            "index_names, remote_tuple, local_conflicts, detail, remote_xid",
+        )
+        xid = pair.a.value(f"select xmin::text::int8 from {made.table}")
+        pair.b.execute(f"delete from {made.table}")
+        made.catch_up()
+
+    indexes, remote, (local,), detail, remote_xid = found
+    assert (indexes, remote_xid) == ([f"{made.relname}_pkey"], xid)
+    assert "secret" not in (detail or "")
+    assert local["key"] == ({"id": "1"} if seen else None)
+    rows = (remote, local["tuple"])
+    if seen and pair.major >= 18:
+        assert rows == ({"id": "1", "v": "theirs"}, {"id": "1", "v": "mine"})
+    else:
+        assert rows == (None, None)
+
+
+def applied_by(made: Replicated, role: str, seen: tuple[str, ...]) -> None:
+    """Let a role apply it that may insert, and see these columns."""
+    node = made.to_b.subscriber
+    made.to_b.alter("disable")
+    node.execute(
+        f"do $$ begin create role {role} login;"
+        " exception when duplicate_object then null; end $$;"
+        f" alter role {role} superuser"  # until 15 a superuser only may own one
+    )
+    made.to_b.alter(f"owner to {role}")
+    node.execute(
+        f"alter role {role} nosuperuser;"
+        f" grant insert on {made.table} to {role}"
+        + (f"; grant select ({', '.join(seen)}) on {made.table} to {role}" * bool(seen))
+    )
+    wait_until(lambda: made.to_b.worker() is None, "its worker has ended")
+    made.to_b.alter("enable")
+    wait_until(made.to_b.streaming, "it streams")
 
 
 @pytest.mark.majors(since=18)
