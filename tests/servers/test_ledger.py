@@ -274,6 +274,26 @@ def test_what_a_setting_hides_is_missing_and_why(
         )
 
 
+@pytest.mark.majors(15)
+def test_errors_that_a_level_hides_are_missing_on_versions_that_count_no_conflicts(
+    pair: Pair, daemon: Daemon
+) -> None:
+    daemon.start()
+    with pair.replicate(both=False) as made:
+        compared(daemon, made)
+        with settings(pair.b, log_min_messages="fatal"):
+            stall(made, 1, 1)
+            errors = counted(made, "apply_error_count")
+            found = wait_missing(daemon, made, errors)
+            assert "log_min_messages" in wait_reasons(daemon, made)
+
+        assert {hole.counter for hole in found.holes} == {APPLY_ERROR}
+        assert (
+            daemon.metric("unaccounted_apply_errors", subscription=made.to_b.name)
+            == errors
+        )
+
+
 @pytest.mark.majors(18)
 @pytest.mark.parametrize("how", ["removed", "cut"])
 def test_a_log_that_went_away_unread_is_missing_and_why(
