@@ -49,6 +49,9 @@ SAVE_S: Final = 2.0
 AT_ONCE: Final = 500
 """Suspects that are looked at together."""
 
+BEHIND_S: Final = 1.0
+"""How long is waited for what has not arrived, once apply was found behind."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Take a table and two nodes."""
@@ -76,6 +79,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " is called unsettled; default: 60",
     )
     parser.add_argument(
+        "--most",
+        type=int,
+        default=10_000,
+        metavar="ROWS",
+        help="stop behind the range in which so many rows differ or are not settled;"
+        " --resume goes on from there; default: %(default)s",
+    )
+    parser.add_argument(
         "--no-store",
         action="store_true",
         help="record nothing in the conflict log; such a run can't be resumed",
@@ -87,6 +98,8 @@ def run(arguments: argparse.Namespace) -> int:
     config = configured(arguments)
     if arguments.range < 1:
         raise UsageError("--range: a number of rows")
+    if arguments.most < 1:
+        raise UsageError("--most: a number of rows")
     return asyncio.run(_verify(config, arguments))
 
 
@@ -117,6 +130,13 @@ class _Found:
     rows: list[tuple[int | None, Differing]] = field(default_factory=list)
     unsettled: list[tuple[KeyValues, str]] = field(default_factory=list)
     types_differ: int = 0
+    stopped: bool = False
+    """So many rows differ that the rest was not looked at."""
+
+    @property
+    def number(self) -> int:
+        """How many rows are kept to be told of."""
+        return len(self.rows) + len(self.unsettled)
 
 
 class _Verification:
@@ -135,6 +155,7 @@ class _Verification:
         self._log = log
         self._found = _Found()
         self._suspects: list[KeyValues] = []
+        self._wait_s: float = arguments.wait
         self._saved = self._began = time.monotonic()
 
     async def run(self) -> int:
@@ -149,9 +170,20 @@ class _Verification:
         async for part in compared.ranges(after):
             await self._note(part, order, progress)
             bar.advance(max(part.rows))
-        bar.advance(bar.total)
+            if self._found.number >= self._arguments.most and part.end is not None:
+                self._stop(progress)
+                break
+        else:
+            bar.advance(bar.total)
         self._print(order, progress)
         return FINDINGS if progress.differing or progress.unsettled else 0
+
+    def _stop(self, progress: Progress) -> None:
+        """Leave the rest: a table that differs as a whole has findings without end."""
+        self._found.stopped = True
+        if self._log is not None:
+            with _storing():
+                self._log.advance(progress, done=False)
 
     def _start(self, order: Order) -> Progress:
         if self._log is None:
@@ -193,7 +225,9 @@ class _Verification:
     async def _note(self, part: Range, order: Order, progress: Progress) -> None:
         self._suspects += part.suspects
         late = time.monotonic() - self._saved >= SAVE_S
-        if len(self._suspects) >= AT_ONCE or part.end is None or late:
+        waiting = self._found.number + len(self._suspects)
+        many = len(self._suspects) >= AT_ONCE or waiting >= self._arguments.most
+        if many or part.end is None or late:
             await self._settle(order, progress)
         progress.position = part.end
         progress.ranges += 1
@@ -213,8 +247,10 @@ class _Verification:
                 order.key,
                 self._nodes.columns,
                 suspects[start : start + AT_ONCE],
-                self._arguments.wait,
+                self._wait_s,
             )
+            if any(one.state == "behind" for one in settled.values()):
+                self._wait_s = min(self._wait_s, BEHIND_S)
             for key, one in settled.items():
                 self._judge(order, progress, key, one)
 
@@ -287,6 +323,7 @@ class _Verification:
                     "differing": progress.differing,
                     "unsettled": progress.unsettled,
                     "types_differ": found.types_differ,
+                    "stopped": found.stopped,
                     "run_id": progress.run_id or None,
                     "findings": [
                         {
@@ -323,6 +360,9 @@ class _Verification:
             f"{'.'.join(self._names)}: {rows}, {progress.ranges} ranges,"
             f" {seconds:.1f} s: {_outcome(progress, found)}"
         )
+        if found.stopped:
+            goes_on = ": --resume goes on from there" if self._log is not None else ""
+            say(f"stopped before the end, as so many rows differ{goes_on}")
         if progress.differing and self._log is not None:
             say("pgconflict conflicts repair ID ... --winner NODE puts them right")
 

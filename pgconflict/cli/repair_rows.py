@@ -193,7 +193,10 @@ class RowPlanner:
     def _obstacle(self, winner: str) -> str | None:
         nodes = self._nodes
         if not nodes.links:
-            return "no subscription between these nodes has the table"
+            return (
+                "no subscription between these nodes has the table; of a partitioned"
+                " one that publishes its partitions, verify and repair those"
+            )
         if nodes.foreign:
             from_where = ", ".join(nodes.foreign)
             return f"{from_where} brings the table from a node that is not configured"

@@ -26,6 +26,9 @@ STATEMENT_S: Final = 0.4
 """How long the hash of a range should take."""
 
 FEWEST: Final = 200
+SUSPECTS: Final = 1000
+"""So many in a range, and the next one is smaller."""
+
 MOST: Final = 100_000
 
 _SESSION: Final = (
@@ -95,6 +98,9 @@ class Comparison:
                 return
             after = found.end
             faster = STATEMENT_S / max(took, 0.001)
+            if len(found.suspects) > SUSPECTS:
+                # Whoever asked may have enough of them before the next range's end.
+                faster = 0.25
             self._rows = int(
                 min(max(self._rows * min(max(faster, 0.25), 2.0), FEWEST), MOST)
             )

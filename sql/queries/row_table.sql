@@ -22,10 +22,10 @@ select c.oid as relid,
   join pg_catalog.pg_namespace n on n.oid = c.relnamespace
   left join pg_catalog.pg_stat_all_tables s on s.relid = c.oid
   left join lateral pg_catalog.to_jsonb(s) as v (stat) on true
-  left join lateral (
-      -- A condition of the join would be looked at after the call, which fails.
-      select x.* from pg_catalog.pg_xact_commit_timestamp_origin(c.xmin) x
-       where pg_catalog.current_setting('track_commit_timestamp') = 'on') o on true
+  -- Asked of null it says nothing; asked where no times are kept it is an error.
+  left join lateral pg_catalog.pg_xact_commit_timestamp_origin(
+      case when pg_catalog.current_setting('track_commit_timestamp') = 'on'
+           then c.xmin end) o on true
   cross join lateral (
       select array_agg(a.attname::text order by a.attnum) as names,
              array_agg(pg_catalog.format_type(a.atttypid, a.atttypmod)

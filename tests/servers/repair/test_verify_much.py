@@ -1,0 +1,207 @@
+"""Tables that differ as a whole, are wide, in parts, or have names that bite."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pgconflict.cli import conflicts_verify
+from pgconflict.server import table_hash
+from tests.fixtures.apart import apart, fill
+from tests.fixtures.divergence import diverge
+from tests.fixtures.waiting import wait_until
+from tests.servers.repair.test_repair import same
+from tests.servers.repair.test_verify import verify
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.fixtures.operated import Desk
+    from tests.fixtures.servers import Pair
+
+HOSTILE = 'we""ird, "t"(1);--\n%s $1 {t}'
+
+
+@pytest.mark.majors(18)
+def test_a_table_that_differs_as_a_whole_stops_and_goes_on(
+    pair: Pair, desk: Desk
+) -> None:
+    words = ["--range", "200", "--most", "900"]
+    with pair.replicate() as replicated:
+        fill(replicated, 3000)
+        apart(replicated, "b", "update {t} set v = v || '!'")
+
+        code, said = verify(desk, replicated, *words)
+        runs = [said]
+        while said["stopped"]:
+            code, said = verify(desk, replicated, *words, "--resume")
+            runs.append(said)
+        without = desk.run(
+            "conflicts", "verify", replicated.table, *words, "--no-store"
+        )
+
+    assert code == 3
+    assert [one["stopped"] for one in runs[:-1]] == [True] * (len(runs) - 1)
+    assert len(runs) > 2
+    assert all(900 <= len(one["findings"]) < 1800 for one in runs[:-1])
+    found = [row["key"]["id"] for one in runs for row in one["findings"]]
+    assert sorted(found, key=int) == [str(number) for number in range(1, 3001)]
+    assert runs[-1]["differing"] == 3000
+    assert runs[-1]["rows"] == {"a": 3000, "b": 3000}
+    assert "stopped before the end" in without.err
+    assert "--resume" not in without.err
+
+
+@pytest.mark.majors(18)
+def test_killed_it_goes_on_where_it_was(
+    pair: Pair, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pair.replicate() as replicated:
+        fill(replicated)
+        apart(replicated, "b", "update {t} set v = 'other' where id in (5, 2900)")
+        monkeypatch.setattr(conflicts_verify, "SAVE_S", 0.0)
+        monkeypatch.setattr(table_hash, "MOST", 300)
+        child = os.fork()
+        if child == 0:
+            _die_at_the_fifth_range(
+                lambda: desk.run(
+                    "conflicts", "verify", replicated.table, "--range", "300"
+                )
+            )
+        _, status = os.waitpid(child, 0)
+        assert os.WTERMSIG(status) == signal.SIGKILL
+
+        code, said = verify(desk, replicated, "--resume")
+
+    assert code == 3
+    assert [row["key"]["id"] for row in said["findings"]] == ["2900"]
+    assert (said["differing"], said["rows"]) == (2, {"a": 3000, "b": 3000})
+
+
+def _die_at_the_fifth_range(run: Callable[[], object]) -> None:
+    real = conflicts_verify._Verification._note
+    seen = 0
+
+    async def note(self: Any, *more: Any) -> None:
+        nonlocal seen
+        seen += 1
+        if seen == 5:
+            os.kill(os.getpid(), signal.SIGKILL)
+        await real(self, *more)
+
+    conflicts_verify._Verification._note = note  # type: ignore[assignment,method-assign]
+    try:
+        run()
+    finally:
+        os._exit(1)
+
+
+@pytest.mark.majors(15, 18)
+def test_hostile_names_and_values(pair: Pair, desk: Desk) -> None:
+    column = '"a""b, $1"'
+    ddl = f"create table {{t}} (id text primary key, {column} text)"
+    with pair.replicate(
+        ddl, both=False, schemaname='s"x', relname=HOSTILE
+    ) as replicated:
+        table = replicated.table.replace("%", "%%")
+        insert = f"insert into {table} values (%s, %s)"
+        for number, text in enumerate(["'; drop table x; --", "\\x\n\t", '"', "()"]):
+            pair.a.execute(insert, [text, str(number)])
+        replicated.catch_up()
+        equal = desk.run("--json", "conflicts", "verify", replicated.table)
+        pair.b.execute(f"delete from {replicated.table} where id = '\"'")
+        code, said = verify(desk, replicated, "--range", "2")
+        shown = desk.run("conflicts", "verify", replicated.table)
+
+    assert equal.code == 0, equal.err
+    assert (code, [row["key"] for row in said["findings"]]) == (3, [{"id": '"'}])
+    assert shown.code == 3
+
+
+@pytest.mark.majors(16, 18)
+@pytest.mark.parametrize("root", [True, False])
+def test_partitioned_and_wide_tables(pair: Pair, desk: Desk, root: bool) -> None:  # noqa: FBT001 - a parameter
+    columns = ", ".join(f"c{number} text default 'x'" for number in range(100))
+    ddl = (
+        (
+            f"create table {{t}} (id int primary key, {columns})"
+            " partition by range (id);"
+            "create table {t}_low partition of {t} for values from (0) to (500);"
+            "create table {t}_high partition of {t} for values from (500) to (9999)"
+        )
+        .replace("{t}_low", "public.{r}_low")
+        .replace("{t}_high", "public.{r}_high")
+    )
+    relname = f"parts_{pair.major}_{root}".lower()
+    ddl = ddl.replace("{r}", relname)
+    options = {"publish_via_partition_root": root}
+    with pair.replicate(ddl, relname=relname, publication=options) as replicated:
+        fill(replicated, 900, "insert into {t} (id) select n")
+        equal = verify(desk, replicated, "--range", "250")
+        apart(replicated, "b", "update {t} set c99 = null where id in (7, 8)")
+        code, said = verify(desk, replicated)
+        ids = [str(row["conflict_id"]) for row in said["findings"]]
+        words = ["--winner", "a", "--apply"]
+        whole = desk.run("conflicts", "repair", *ids, *words)
+        # Partitions are published then, each as a table of its own.
+        low = desk.run("--json", "conflicts", "verify", f"{relname}_low")
+        parts = [str(row["conflict_id"]) for row in low.document["findings"]]
+        if not root:
+            assert len(parts) == 2
+            part = desk.run("conflicts", "repair", *parts, *words)
+            assert part.code == 0, part.out + part.err
+        assert same(replicated)
+
+    assert (equal[0], equal[1]["rows"]) == (0, {"a": 900, "b": 900})
+    assert (code, len(ids)) == (3, 2)
+    assert [row["columns"] for row in said["findings"]] == [["c99"]] * 2
+    assert whole.code == (0 if root else 3), whole.out + whole.err
+    assert ("publishes its partitions" in whole.out) != root
+
+
+@pytest.mark.majors(15, 16, 17)
+def test_what_an_initial_copy_met_is_found(pair: Pair, desk: Desk) -> None:
+    """The copy brings a's rows; one that b had before stays, and nobody logs it."""
+    insert = "insert into {t} select n, 'v' from generate_series(%s) n where"
+    here = "current_setting('port') ="
+    ddl = (
+        "create table {t} (id int primary key, v text);"
+        f"{insert.replace('%s', '1, 5')} {here} '{pair.a.port}';"
+        f"{insert.replace('%s', '9, 9')} {here} '{pair.b.port}'"
+    )
+    options = {"copy_data": True}
+    with pair.replicate(ddl, both=False, subscription=options) as replicated:
+        wait_until(
+            lambda: pair.b.value(f"select count(*) from {replicated.table}") == 6,
+            "the copy is there",
+        )
+        code, said = verify(desk, replicated)
+
+    assert code == 3
+    assert [row["key"]["id"] for row in said["findings"]] == ["9"]
+    assert said["findings"][0]["rows"]["a"] is None
+
+
+@pytest.mark.majors(18)
+def test_without_commit_timestamps_nothing_is_logged_and_all_is_found(
+    new_pair: Callable[..., Pair], desk: Desk
+) -> None:
+    pair = new_pair(18, settings={"track_commit_timestamp": "off"})
+    desk.knows(a=pair.a.dsn, b=pair.b.dsn)
+    with pair.replicate() as replicated:
+        fill(replicated, 20)
+        diverge(replicated, keys=20, writes=60)
+        logged = [node.logged("conflict=update_origin") for node in pair.nodes]
+        code, said = verify(desk, replicated)
+        ids = [str(row["conflict_id"]) for row in said["findings"]]
+        latest = desk.run("conflicts", "repair", *ids, "--winner", "latest", "--apply")
+        given = desk.run("conflicts", "repair", *ids, "--winner", "b", "--apply")
+        assert same(replicated)
+
+    assert logged == [[], []]
+    assert (code, latest.code, given.code) == (3, 3, 0)
+    assert ids
+    assert "is not known: --winner NODE" in latest.out
