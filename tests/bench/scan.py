@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 from tests.bench.harness import (
@@ -10,6 +12,7 @@ from tests.bench.harness import (
     Workshop,
     alternate,
     at_least,
+    at_most,
     measurement,
     pgconflict,
     program,
@@ -39,8 +42,34 @@ def scan(workshop: Workshop) -> list[Line]:
         grep = program("grep", "-c", "-F", MARKER, str(log))
         speeds = alternate(ours, grep, workshop.rounds).speeds
         lines.append(at_least(f"scan, {log_format}", speeds, "x grep -c -F", 1.5))
+        peaks = [_memory(log)]
+        write_quiet(log, log_format, 1 << 20)
+        lines.append(without_aim(f"memory of it, {log_format}", peaks, "MiB"))
+        more = [peaks[0] - _memory(log)]
+        lines.append(at_most("more than for 1 MB", more, "MiB", 4))
         log.unlink()
     return [*lines, *_analysers(workshop)]
+
+
+# Not ru_maxrss: that is the parent's at least, which the process began as.
+_MOST = """
+import re, sys
+from pgconflict.cli.main import main
+main(["--json", "scan", sys.argv[1]])
+status = open("/proc/self/status").read()
+print(re.search("VmHWM:[^0-9]*([0-9]+)", status)[1], file=sys.stderr)
+"""
+
+
+def _memory(log: Path) -> float:
+    """Return the most memory that a scan of the log holds, in MiB."""
+    done = subprocess.run(
+        [sys.executable, "-c", _MOST, str(log)],
+        check=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+    return int(done.stderr.split()[-1]) / 1024
 
 
 def _analysers(workshop: Workshop) -> list[Line]:
