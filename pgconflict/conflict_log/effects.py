@@ -62,7 +62,9 @@ def effects(
         return None
     values = filters.values()
     counted = reader.fetch(query("conflict_effects"), values[:8])
-    joined = reader.fetch(statements.filtered("conflict_event_sums"), values)
+    joined = reader.fetch(
+        statements.filtered("conflict_event_sums"), values, by_row=True
+    )
     differing = reader.fetch(statements.filtered("conflict_rows_differing"), values)
     return summed(conflicts, counted, joined, differing[0][0])
 

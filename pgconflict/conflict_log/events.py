@@ -13,6 +13,7 @@ from pgconflict.conflict_log.filters import Filters
 from pgconflict.conflict_log.reader import AT_ONCE, place_of
 from pgconflict.conflict_log.stored import StoredConflict, from_row
 from pgconflict.core.verdict import Effect
+from pgconflict.queries import query
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -75,7 +76,8 @@ def events(
     """
     left, place = limit, after
     while left > 0:
-        asked = min(left, AT_ONCE)
+        # More than are wanted: of an event all but one are left out.
+        asked = min(2 * left, AT_ONCE)
         page = list(
             harm.conflicts(
                 reader, filters, limit=asked, after=place, newest_first=newest_first
@@ -91,6 +93,8 @@ def events(
             else:
                 continue
             left -= 1
+            if left <= 0:
+                return
         if len(page) < asked:
             return
         place = place_of(page[-1])
@@ -116,10 +120,22 @@ def _joined(
 ) -> dict[int, _Joined]:
     """By conflict, the event that it is part of, of those that have a second one."""
     numbers = [conflict.conflict_id for conflict in page]
-    rows = reader.fetch(statements.of_events(), (*filters.values(), numbers))
+    rows = reader.fetch(query("conflict_event"), (numbers,))
+    if not rows:
+        return {}
+    _, members, times = zip(*rows, strict=True)
+    stored = {
+        member.conflict_id: (passes, member)
+        for passes, *columns in reader.fetch(
+            statements.members(), (*filters.values(), list(members), list(set(times)))
+        )
+        for member in [from_row(tuple(columns))]
+    }
     found: dict[int, _Joined] = {}
-    for event_id, passes, *columns in rows:
-        member = from_row(tuple(columns))
+    for event_id, number, _ in rows:
+        if number not in stored:
+            continue
+        passes, member = stored[number]
         of_it = found.setdefault(event_id, _Joined(event_id, [], []))
         of_it.members.append(member)
         if passes and not (filters.harmful and member.effect == Effect.NONE):

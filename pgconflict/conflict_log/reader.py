@@ -223,7 +223,12 @@ class ConflictLogReader:
         return {row[0] for row in rows}
 
     def fetch(
-        self, statement: str, values: Sequence[object], *, by_block: bool = False
+        self,
+        statement: str,
+        values: Sequence[object],
+        *,
+        by_block: bool = False,
+        by_row: bool = False,
     ) -> list[Row]:
         """The rows of one statement.
 
@@ -231,8 +236,9 @@ class ConflictLogReader:
             statement: With `$1` for its values.
             values: As many.
             by_block: Plan for what is rare; see `statements.BLOCK_PLANS`.
+            by_row: Plan for rows that are known; see `statements.ROW_PLANS`.
         """
-        with planned(self.connection, by_block=by_block):
+        with planned(self.connection, by_block=by_block, by_row=by_row):
             cursor = psycopg.RawCursor(self.connection)
             # Planned for these values: what asks for nothing must cost nothing.
             return cursor.execute(statement.encode(), values, prepare=False).fetchall()
@@ -258,13 +264,15 @@ class ConflictLogReader:
 
 
 @contextmanager
-def planned(connection: Connection, *, by_block: bool) -> Iterator[None]:
+def planned(
+    connection: Connection, *, by_block: bool, by_row: bool = False
+) -> Iterator[None]:
     """A transaction in which statements are planned for what is rare, or none."""
-    if not by_block:
+    if not by_block and not by_row:
         yield
         return
     with connection.transaction():
-        for setting in statements.BLOCK_PLANS:
+        for setting in statements.BLOCK_PLANS if by_block else statements.ROW_PLANS:
             connection.execute(setting)
         yield
 

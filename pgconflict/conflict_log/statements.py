@@ -27,6 +27,13 @@ BLOCK_PLANS: Final = (
 )
 
 
+# For few rows of many days: each is looked up in its own day.
+ROW_PLANS: Final = (
+    "set local enable_hashjoin = off",
+    "set local enable_mergejoin = off",
+    "set local enable_seqscan = off",
+)
+
 # As the index that has what may have done harm says it.
 _LOOKED_AT: Final = {
     None: "",
@@ -60,10 +67,10 @@ def arrived() -> str:
     )
 
 
-def of_events() -> str:
-    """The statement for whole events; see conflict_event.sql."""
+def members() -> str:
+    """The statement for conflicts of events; see conflict_members.sql."""
     return (
-        sql.SQL(query("conflict_event"))
+        sql.SQL(query("conflict_members"))
         .format(columns=selected(), filters=sql.SQL(query("conflict_filters")))
         .as_string(None)
     )

@@ -14,8 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
+from pgconflict.conflict_log.effects import effects
+from pgconflict.conflict_log.events import event_of, events
 from pgconflict.conflict_log.filters import Filters
 from pgconflict.conflict_log.follow import Follower
+from pgconflict.conflict_log.looks import looks_at
 from pgconflict.conflict_log.reader import ConflictLogReader, Place
 from pgconflict.conflict_log.schema import install
 from tests.bench.harness import Line, Workshop, at_most, measurement, say, seconds
@@ -40,6 +43,8 @@ STORM = datetime.now(UTC).date() - timedelta(days=1)
 
 # Twenty-five tables of two nodes, a quarter of a million rows of each; ten rows a
 # transaction; one in 100,000 stopped apply, one in 200,000 is of a rare type.
+# All but the last hundredth of a storm was looked at: one in a thousand is no hand-over
+# but one side of an event of two.
 # Without the texts of the log entries and the values of rows (`row_data: keys`), for
 # the sake of the disk that holds a hundred million.
 FILL = """
@@ -48,7 +53,7 @@ insert into pgconflict.conflict_log (
     subid, subname, relid, schemaname, relname, relation, operation, remote_origin,
     remote_xid, remote_commit_lsn, replica_identity_full, replica_identity,
     replica_identity_text, first_logged_at, last_logged_at, source, status,
-    acknowledged_at, identity, session_id, line_num)
+    acknowledged_at, verdict, verdict_at, cause, effect, identity, session_id, line_num)
 select 'conflict',
        case when stalls then 'update_exists'
             when n %% 200003 = 5 then 'delete_origin_differs'
@@ -62,8 +67,13 @@ select 'conflict',
        at, at, 'jsonlog',
        case when stalls and n / 100000 %% 3 = 0 then 'open' else 'applied' end,
        case when stalls and n / 100000 %% 3 = 1 then at end,
+       case when looked_at then 'converged' end, case when looked_at then at end,
+       case when looked_at and harm then 'concurrent'
+            when looked_at then 'hand_over' end,
+       case when looked_at and harm then 'write_lost' when looked_at then 'none' end,
        decode(lpad(to_hex(n), 32, '0'), 'hex'), 's', n
-  from (select n, n %% 100000 = 77 as stalls,
+  from (select n, n %% 100000 = 77 as stalls, n %% 2000 in (3, 4) as harm,
+               n < %(looked_at)s::bigint as looked_at,
                %(begin)s::timestamptz + (n - %(first)s) * %(step)s::interval as at
           from generate_series(%(first)s::bigint, %(last)s) n) s
 """
@@ -102,7 +112,7 @@ def fill(connection: psycopg.Connection[Any], total: int) -> None:
         # A table made in this transaction is filled without WAL where wal_level allows.
         with connection.transaction():
             connection.execute("select pgconflict.make_partition(%s)", (day,))
-            _fill_day(connection, day, rows, done)
+            _fill_day(connection, day, rows, done, looked_at=total - storm // 100)
         done += rows
         if place % 10 == 0:
             say(f"  {done:,} of {total:,} rows")
@@ -115,8 +125,21 @@ select indexrelid::regclass::text, pg_get_indexdef(indexrelid) from pg_index
 """
 
 
+EVENTS = """
+insert into pgconflict.conflict_event
+select conflict_id, min(conflict_id) over (partition by line_num / 2000),
+       first_logged_at, '{{}}'
+  from {table} where effect = 'write_lost'
+"""
+
+
 def _fill_day(
-    connection: psycopg.Connection[Any], day: date, rows: int, done: int
+    connection: psycopg.Connection[Any],
+    day: date,
+    rows: int,
+    done: int,
+    *,
+    looked_at: int,
 ) -> None:
     """Rows of numbers from `done` on, evenly over the day; indexes come last."""
     table = f"pgconflict.conflict_log_{day:%Y%m%d}"
@@ -125,18 +148,24 @@ def _fill_day(
         connection.execute(f"drop index {name}".encode())
     # Without the triggers, which keep what they see in memory.
     connection.execute("set local session_replication_role = replica")
-    _insert(connection, day, rows, done)
+    _insert(connection, day, rows, done, looked_at)
     for _, definition in indexes:
         connection.execute(definition.encode())
-    connection.execute(
-        "select pgconflict.recount_hours(%s::date::timestamp at time zone 'UTC',"
-        " (%s::date + 1)::timestamp at time zone 'UTC')",
-        (day, day),
-    )
+    for count in ("recount_hours", "recount_effects"):
+        connection.execute(
+            f"select pgconflict.{count}(%s::date::timestamp at time zone 'UTC',"
+            " (%s::date + 1)::timestamp at time zone 'UTC')".encode(),
+            (day, day),
+        )
+    connection.execute(EVENTS.format(table=table).encode())
 
 
 def _insert(
-    connection: psycopg.Connection[Any], day: date, rows: int, done: int
+    connection: psycopg.Connection[Any],
+    day: date,
+    rows: int,
+    done: int,
+    looked_at: int,
 ) -> None:
     midnight = datetime(day.year, day.month, day.day, tzinfo=UTC)
     step = timedelta(days=1) / (rows + 1)
@@ -149,6 +178,7 @@ def _insert(
                 "first": done + first,
                 "last": done + first + number - 1,
                 "step": step,
+                "looked_at": looked_at,
             },
         )
 
@@ -157,34 +187,50 @@ def _questions(reader: ConflictLogReader) -> dict[str, Callable[[], object]]:
     day = datetime(STORM.year, STORM.month, STORM.day, tzinfo=UTC)
     storm = Filters(since=day, until=day + timedelta(days=1))
     deep = Place(day + timedelta(hours=12), 0)
+    early = Place(day, 0)
     follower = Follower(reader, Filters(nodes=("node1",)))
     follower.start()
 
     def page(filters: Filters, after: Place | None = None) -> Callable[[], object]:
-        return lambda: list(reader.conflicts(filters, limit=100, after=after))
+        return lambda: list(events(reader, filters, limit=100, after=after))
+
+    def harm(filters: Filters, after: Place | None = None) -> Callable[[], object]:
+        return page(replace(filters, harmful=True), after)
+
+    def summary(filters: Filters, bucket: timedelta) -> Callable[[], object]:
+        return lambda: effects(reader, filters, len(reader.sums(filters, bucket)))
 
     def show() -> None:
         number = next(reader.conflicts(Filters(), limit=1, after=deep)).conflict_id
         conflict = reader.by_id([number])[number]
         assert reader.transaction_of(conflict)
         assert reader.attempts_of(conflict)
+        event_of(reader, conflict)
+        looks_at(reader, number)
 
     def look() -> None:
         follower._last = -1  # as after something new
         follower.new()
 
     return {
-        "list": page(Filters()),
-        "list, a page from the middle": page(Filters(), deep),
+        "list": harm(Filters()),
+        "list, a page from the middle": harm(Filters(), deep),
+        "list, from the day before": harm(Filters(), early),
+        "list --table --node": harm(Filters(table="t7", nodes=("node1",))),
+        "list --all": page(Filters()),
+        "list --all, a page from the middle": page(Filters(), deep),
         "list --open": page(Filters(statuses=("open", "disabled"))),
-        "list --table --node": page(Filters(table="t7", nodes=("node1",))),
+        "list --all --table --node": page(Filters(table="t7", nodes=("node1",))),
         "list --type, a rare one": page(Filters(types=("update_exists",))),
         "list --type, none": page(Filters(types=("update_deleted",))),
         "list --key, of the day of a storm": page(replace(storm, key="id=4711")),
         "show": show,
-        "summary of the day of a storm": lambda: reader.sums(storm, timedelta(hours=1)),
-        "summary of 90 days": lambda: reader.sums(
+        "summary of the day of a storm": summary(storm, timedelta(hours=1)),
+        "summary of 90 days": summary(
             Filters(since=day - timedelta(days=DAYS)), timedelta(days=1)
+        ),
+        "summary of 90 days of a table": summary(
+            Filters(since=day - timedelta(days=DAYS), table="t7"), timedelta(days=1)
         ),
         "a look of list --follow": look,
         "first row of export": lambda: list(
