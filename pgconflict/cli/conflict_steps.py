@@ -80,7 +80,8 @@ def _planned(conflict: StoredConflict) -> Step:
     """The command that does any of it."""
     return Step(
         "Or see what each way out does to every row of the transaction; --keep with"
-        " --apply and --reason takes one, in one transaction, and sees apply run again:",
+        " --apply and --reason takes one, in one transaction, and sees apply run"
+        " again:",
         [f"pgconflict conflicts repair {conflict.conflict_id}"],
     )
 

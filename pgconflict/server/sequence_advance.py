@@ -300,6 +300,8 @@ async def _set(
         array(change.before.increment for change in batch),
         array(last_value for last_value, _ in known),
         array(is_called for _, is_called in known),
+        array(change.name.schemaname for change in batch),
+        array(change.name.sequencename for change in batch),
     )
     outcomes = {oid: outcome for oid, outcome, _ in rows}
     if "altered" in outcomes.values():

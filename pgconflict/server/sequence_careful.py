@@ -48,7 +48,8 @@ async def change_carefully(
 
 
 def _outcome(change: Change, now: SequenceState | None) -> tuple[Outcome, str | None]:
-    if now is None:
+    # One of another name by now: the lock is another sequence's.
+    if now is None or now.name != change.name:
         return Outcome.GONE, None
     if now.last_value is None:
         return Outcome.DENIED, "our role may not read it"
@@ -69,7 +70,10 @@ async def _present(
     rows = await fetch(connection, "sequence_definitions", None, array(oids), 1, 0)
     names = {change.before.oid: change.name for change in changes}
     positions = await read_positions(connection, oids, names)
-    return {row[0]: state_of(row + positions[row[0]]) for row in rows}
+    # Before 18 positions are read by name: of one that has another by now, none is.
+    return {
+        row[0]: state_of(row + positions[row[0]]) for row in rows if row[0] in positions
+    }
 
 
 async def _rewrite(connection: Connection, changes: Sequence[Change]) -> None:

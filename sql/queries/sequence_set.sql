@@ -1,8 +1,9 @@
 -- $1: oids; $2, $3: where to; $4: their increments when the plan was made; $5, $6: where
--- they are, for those that the server can't tell, else null
+-- they are, for those that the server can't tell, else null; $7, $8: the schemas and
+-- names by which they were locked
 -- returns: what became of each: set; ahead: is as far already; unknown: was never
 --          called, so $5 and $6 must say; changed: has another increment; altered: taking
---          the lock changed something; gone
+--          the lock changed something; gone, or under another name
 -- one row per sequence; privilege: UPDATE and SELECT on each
 -- Only in a transaction that holds the sequences' locks, so that nobody can take a value
 -- between the look and the change. "offset 0" keeps the look before the change, and the
@@ -31,13 +32,17 @@ select d.oid,
                 else 'set'
            end as outcome
       from unnest($1::pg_catalog.oid[], $2::bigint[], $3::boolean[], $4::bigint[],
-                  $5::bigint[], $6::boolean[])
-           as p(oid, to_value, to_called, increment, at_value, at_called)
+                  $5::bigint[], $6::boolean[], $7::text[], $8::text[])
+           as p(oid, to_value, to_called, increment, at_value, at_called,
+                nspname, relname)
       left join lateral (
         select r.oid, r.xmin, q.seqincrement
           from pg_catalog.pg_sequence q
           join pg_catalog.pg_class r on r.oid = q.seqrelid
+          join pg_catalog.pg_namespace n on n.oid = r.relnamespace
          where q.seqrelid = p.oid
+           and r.relname = p.relname
+           and n.nspname = p.nspname
         offset 0) c on true
      cross join lateral (
         select coalesce(f.last_value, p.at_value) as last_value,

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import TYPE_CHECKING
 
+import msgspec
 import psycopg
 import pytest
 
+from pgconflict import config
 from pgconflict.core.capability import capability
 from pgconflict.core.sequence import SequenceName, SequenceState
+from pgconflict.core.sequence_change import Change, Outcome
 from pgconflict.queries import query
 from pgconflict.server import sequence_lock
-from pgconflict.server.sequences import part_of
+from pgconflict.server.sequence_advance import apply
+from pgconflict.server.sequences import SequenceNode, part_of
 from tests.fixtures.sequence_nodes import Writers, stands
 
 if TYPE_CHECKING:
@@ -114,6 +119,29 @@ def test_sync_leaves_no_session_with_old_values(same: Pair) -> None:
         assert row is not None
         assert row[0] > 5000
     assert stands(same.b, "app.x") == (5020, True)
+
+
+@pytest.mark.parametrize("cache", [1, 20])
+def test_a_sequence_that_has_another_name_by_now_is_left_alone(
+    same: Pair, cache: int
+) -> None:
+    """The lock is taken by name: it would be that of the one that has the name now."""
+    same.b.execute(f"create sequence public.x cache {cache}")
+    ((oid,),) = same.b.execute("select 'public.x'::regclass::oid")
+    planned = msgspec.structs.replace(state(cache=cache), oid=oid)
+    change = Change(before=planned, last_value=5000, is_called=True)
+    same.b.execute(
+        f"alter sequence public.x rename to y; create sequence public.x cache {cache}"
+    )
+
+    async def move() -> list[Outcome]:
+        node = config.Node(name="b", dsn=same.b.dsn)
+        async with await SequenceNode.open(node, job="t", read_only=False) as opened:
+            applied = await apply(opened, [change])
+        return [result.outcome for result in applied.results]
+
+    assert asyncio.run(move()) == [Outcome.GONE]
+    assert stands(same.b, "public.x") == stands(same.b, "public.y") == (1, False)
 
 
 def test_nothing_is_locked_when_nothing_is_behind(same: Pair) -> None:

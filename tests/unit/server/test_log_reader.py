@@ -262,7 +262,7 @@ async def test_a_language_set_since_the_last_look_is_one_more(tail: Tail) -> Non
     await tail.reader.refresh(french, tail.used)
 
     assert await tail.read() == [("stderr", "nouveau;")]
-    assert tail.reader.languages == {"de", "fr"}
+    assert tail.reader.languages == frozenset({"de", "fr"})
 
 
 async def test_old_files_are_left_alone_at_the_first_start(tail: Tail) -> None:

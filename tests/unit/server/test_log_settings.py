@@ -43,7 +43,7 @@ def test_directories_are_relative_to_the_data() -> None:
 
 
 def test_languages_of_the_server_and_of_its_roles() -> None:
-    assert settings().languages == {"de", "de_DE", "pt", "pt_BR"}
+    assert settings().languages == frozenset({"de", "de_DE", "pt", "pt_BR"})
 
 
 def test_the_language_of_the_environment_may_be_any() -> None:
