@@ -171,6 +171,13 @@ class ConflictLogWriter:
                 clean = [table.storable(entry) for entry in batch.entries]
                 return await self._write(batch, clean)
 
+    async def lost_a_part(self) -> None:
+        """Stores that the node's log has a gap; before a position that is past it."""
+        async with self._lock, translated():
+            await self._connection.execute(
+                query("log_incomplete"), self._node.system_identifier
+            )
+
     @property
     def node(self) -> Node:
         """Whose log is recorded."""

@@ -214,7 +214,7 @@ class Following:
             self._settled = True
             await self._record(self._recogniser.flush(settled=True))
             return
-        self._count_gaps()
+        await self._count_gaps()
         # What was logged while the last rows were stored has not been read.
         self._writer.caught_up_at = self._asked_at
         position = self._position()
@@ -298,6 +298,8 @@ class Following:
             await self._store_gathered()
 
     async def _write(self, batch: Batch) -> None:
+        # A daemon that dies after this goes on past the gap and meets it no more.
+        await self._count_gaps()
         try:
             counted = await self._writer.write(batch)
         except ConflictLogUnavailableError:
@@ -329,7 +331,7 @@ class Following:
         unread = await self._reader.unread_bytes()
         self._metrics.log_unread_bytes.labels(node).set(unread)
         self._count_unrecognised()
-        self._count_gaps()
+        await self._count_gaps()
 
     def _count_unrecognised(self) -> None:
         if self._read_with.among_others:
@@ -341,10 +343,13 @@ class Following:
             )
         self._unrecognised = now
 
-    def _count_gaps(self) -> None:
-        for reason, number in self._reader.gaps.items():
+    async def _count_gaps(self) -> None:
+        gaps = dict(self._reader.gaps)
+        self._reader.gaps.clear()
+        if gaps:
+            await self._writer.lost_a_part()
+        for reason, number in gaps.items():
             self._metrics.log_gaps.labels(self._job.node, reason).inc(number)
             self._job.log.warning(
                 "a part of the server log was gone before it was read (%s)", reason
             )
-        self._reader.gaps.clear()

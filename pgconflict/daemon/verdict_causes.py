@@ -11,7 +11,12 @@ import msgspec
 from pgconflict.core.cause import Cause, Decision, decide
 from pgconflict.core.event import Member, digest_of_write
 from pgconflict.core.progress import Positions
-from pgconflict.daemon.verdict_links import AROUND, doubts_of_placing, doubts_of_skips
+from pgconflict.daemon.verdict_links import (
+    AROUND,
+    doubts_of_log,
+    doubts_of_placing,
+    doubts_of_skips,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -72,7 +77,8 @@ class Causes:
         clocks = {view.name: view.offset for view in (sides.here, sides.there)}
         for watch in ready:
             of_skips = doubts_of_skips(watch.due.entry, sides, skipped)
-            why = [*(watch.doubts or []), *of_skips]
+            of_log = doubts_of_log(watch.due.entry, sides.there)
+            why = [*(watch.doubts or []), *of_log, *of_skips]
             positions = Positions()
             if not of_skips and not doubts_of_placing(watch.due.entry, sides):
                 positions = progress.place(watch.due.entry, sides)

@@ -158,7 +158,7 @@ def doubts(
         return ["commit time of the remote transaction not known"]
     return [
         *_of_replication(entry, sides, written),
-        *_of_log(sides.there, written),
+        *_of_commits(sides.there, written),
         *_of_table(sides.there_table, written, there_since, vacuumed=vacuumed),
     ]
 
@@ -190,6 +190,18 @@ def doubts_of_skips(
     return found
 
 
+def doubts_of_log(entry: RowEntry, there: NodeView) -> list[str]:
+    """Return why a missing entry may have been logged and not recorded.
+
+    To be asked when the publisher's log is recorded as far as it must be: a gap may
+    be met on the way there.
+    """
+    written, since = entry.remote_at, there.complete_since
+    if written is not None and since is not None and written > since:
+        return []
+    return ["the other node's log is not recorded without a gap since"]
+
+
 def _of_replication(entry: RowEntry, sides: Sides, written: datetime) -> list[str]:
     found = []
     back, sent = sides.back, sides.to_there
@@ -208,9 +220,7 @@ def _of_replication(entry: RowEntry, sides: Sides, written: datetime) -> list[st
     return found
 
 
-def _of_log(there: NodeView, written: datetime) -> list[str]:
-    if there.complete_since is None or written <= there.complete_since:
-        return ["the other node's log is not recorded without a gap since"]
+def _of_commits(there: NodeView, written: datetime) -> list[str]:
     if there.commits_since is None or written < there.commits_since:
         return ["the other node did not track commit timestamps"]
     return []

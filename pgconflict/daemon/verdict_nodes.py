@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 AWAY: Final = (NodeUnavailableError, NodeNotReadyError, PrivilegeMissingError)
 
 FACTS_S: Final = 5.0
-"""Between two looks at what changes rarely: subscriptions, the log's completeness."""
+"""Between two looks at what changes rarely: subscriptions, settings."""
 
 REOPEN_S: Final = 5.0
 
@@ -80,7 +80,10 @@ class NodeView:
     """Since when commit times are known."""
 
     complete_since: datetime | None = None
-    """Since when its log is recorded without a gap."""
+    """Since when its log is recorded without a gap, as of `recorded_at`."""
+
+    recorded_at: float = float("-inf")
+    """When its log was last recorded to its end, by time.monotonic()."""
 
     written: Sample | None = None
     """Its WAL's position in this round."""
@@ -98,8 +101,13 @@ class NodeView:
 
     def recorded_since(self, moment: float) -> bool:
         """Whether all that it had logged by this moment is in the conflict log."""
-        writer = self.tail.writer if self.tail is not None else None
-        return writer is not None and writer.caught_up_at >= moment + LOGGER_S
+        return self.recorded_at >= moment + LOGGER_S
+
+    @property
+    def latest_clock(self) -> datetime:
+        """What its clock shows by now at most."""
+        since = time.monotonic() - self.answered_at + 2 * self.uncertainty_s
+        return self.clock + timedelta(seconds=since)
 
     @property
     def offset(self) -> dict[str, float]:
@@ -194,7 +202,9 @@ class Nodes:
                 self._lose(view.name)
         anew += [view.name for view in self._views.values() if view.set_back]
         if any(self._late(view) for view in self._views.values()):
-            await self._facts(verdicts)
+            await self._facts()
+        for view in self._views.values():
+            await self._completeness(verdicts, view)
         return anew
 
     async def sample(self) -> None:
@@ -214,7 +224,7 @@ class Nodes:
 
     @staticmethod
     def _late(view: NodeView) -> bool:
-        return view.set_back or time.monotonic() - view.facts_at >= FACTS_S
+        return time.monotonic() - view.facts_at >= FACTS_S
 
     async def _open(self) -> None:
         for node in self._config.nodes:
@@ -237,7 +247,7 @@ class Nodes:
                     system_identifier=row["system_identifier"],
                 )
 
-    async def _facts(self, verdicts: Verdicts) -> None:
+    async def _facts(self) -> None:
         sessions = {name: view.session for name, view in self._views.items()}
         try:
             slots = await slots_of(sessions)
@@ -265,18 +275,20 @@ class Nodes:
                 )
                 for row in rows
             }
-            await self._completeness(verdicts, view)
             view.facts_at = time.monotonic()
 
     async def _completeness(self, verdicts: Verdicts, view: NodeView) -> None:
         writer = view.tail.writer if view.tail is not None else None
-        if writer is None or writer.caught_up_at == float("-inf"):
-            return
+        # Both at once: a gap is counted before what follows it counts as recorded.
+        view.recorded_at = writer.caught_up_at if writer else float("-inf")
         gaps = self._gaps_of(view.name)
+        if view.recorded_at == float("-inf"):
+            return
         gap = view.set_back or gaps != self._gaps.get(view.name, 0.0)
-        view.complete_since = await verdicts.complete_since(
-            view.system_identifier, view.name, view.clock, gap=gap
-        )
+        if gap or view.complete_since is None:
+            view.complete_since = await verdicts.complete_since(
+                view.system_identifier, view.name, view.latest_clock, gap=gap
+            )
         self._gaps[view.name] = gaps
         view.set_back = False
 
