@@ -2,126 +2,46 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
-import threading
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
-import psycopg
 import pytest
 
-from pgconflict.config import Config, ConflictLog
-from pgconflict.config import Node as ConfigNode
-from pgconflict.config.models import Verdict as VerdictSection
-from pgconflict.daemon.health import Health
-from pgconflict.daemon.job import Job
-from pgconflict.daemon.metrics import Metrics
-from pgconflict.daemon.tail import Tail
-from pgconflict.daemon.verdict import VerdictJob
 from tests.fixtures.conflict_logs import new_conflict_log
+from tests.fixtures.operated import Desk
 from tests.fixtures.truth import TABLE, write_with_truth
 from tests.fixtures.waiting import wait_until
+from tests.proof.daemons import Daemon, KilledDaemon
+from tests.servers.repair.test_repair import errors_and_conflicts, repair
+from tests.servers.repair.test_repair_divergence import sends
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-    from tests.fixtures.servers import ConflictLogServer, Pair, Replicated
+    from tests.fixtures.servers import ConflictLogServer, Node, Pair, Replicated
     from tests.fixtures.truth import Truth
+    from tests.proof.daemons import Asked
 
 SECONDS = float(os.environ.get("PGCONFLICT_VERDICT_SECONDS", "8"))
 KEYS = int(os.environ.get("PGCONFLICT_VERDICT_KEYS", "800"))
 LONGEST_S = float(os.environ.get("PGCONFLICT_VERDICT_PAUSE", "1.2"))
 SEED = int(os.environ.get("PGCONFLICT_VERDICT_SEED", "1"))
-
-
-class Daemon:
-    """The jobs `tail` and `verdict` of a pair, in a thread of their own."""
-
-    def __init__(self, pair: Pair, dsn: str) -> None:
-        self.dsn = dsn
-        self.metrics = Metrics()
-        self._config = Config(
-            conflict_log=ConflictLog(dsn=dsn),
-            nodes=tuple(ConfigNode(name=n.name, dsn=n.dsn) for n in pair.nodes),
-            verdict=VerdictSection(rate=5000),
-        )
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()))
-        self.failure: BaseException | None = None
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        assert self._ready.wait(10)
-        wait_until(
-            lambda: self.rows("select from pgconflict.log_complete offset 1"),
-            "both logs are followed",
-        )
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._task.cancel)
-        self._thread.join(20)
-        if self.failure:
-            raise self.failure
-
-    async def _run(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._task = asyncio.ensure_future(self._work())
-        self._ready.set()
-        try:
-            await self._task
-        except asyncio.CancelledError:
-            return
-        except BaseException as error:  # noqa: BLE001 - told at the end
-            self.failure = error
-
-    async def _work(self) -> None:
-        def job(node: str, name: str) -> Job:
-            return Job(node, name, self.metrics, Health(), 60)
-
-        tails = {}
-        async with asyncio.TaskGroup() as group:
-            for node in self._config.nodes:
-                tail_job = job(node.name, "tail")
-                tails[node.name] = Tail(node, self._config, tail_job)
-                group.create_task(tail_job.keep(tails[node.name].run))
-            verdict_job = job("", "verdict")
-            verdict = VerdictJob(self._config, verdict_job, tails)
-            group.create_task(verdict_job.keep(verdict.run))
-
-    def rows(self, statement: str) -> list[tuple[Any, ...]]:
-        assert self.failure is None, self.failure
-        with psycopg.connect(self.dsn, autocommit=True) as connection:
-            return connection.execute(statement.encode()).fetchall()
-
-    def do(self, statement: str) -> None:
-        with psycopg.connect(self.dsn, autocommit=True) as connection:
-            connection.execute(statement.encode())
-
-    def settle(self, timeout: float) -> None:
-        """Wait until nothing is left but rows that differ."""
-        # Those were seen before the last writes: again, and now.
-        self.do("update pgconflict.verdict_due set due_at = now()")
-        wait_until(
-            lambda: (
-                not self.rows(
-                    "select from pgconflict.conflict_log c"
-                    " where verdict is null or effect is null or verdict = 'pending'"
-                    " union all select from pgconflict.verdict_due"
-                    " where due_at <= now() or verdict is distinct from 'diverged'"
-                    " limit 1"
-                )
-            ),
-            "every conflict has its verdict",
-            timeout=timeout,
-        )
+KILLS = int(os.environ.get("PGCONFLICT_VERDICT_KILLS", "0"))
+REPAIR = os.environ.get("PGCONFLICT_VERDICT_REPAIR") == "1"
 
 
 @pytest.fixture
-def daemon(pair: Pair, conflict_log_server: ConflictLogServer) -> Iterator[Daemon]:
-    with Daemon(pair, new_conflict_log(conflict_log_server)) as started:
+def daemon(
+    pair: Pair, conflict_log_server: ConflictLogServer, tmp_path: Path
+) -> Iterator[Asked]:
+    dsn = new_conflict_log(conflict_log_server)
+    made: Daemon | KilledDaemon = Daemon(pair, dsn)
+    if KILLS:
+        made = KilledDaemon(pair, dsn, tmp_path, kills=KILLS, seconds=SECONDS)
+    with made as started:
         yield started
 
 
@@ -131,11 +51,12 @@ def replicated_table(pair: Pair) -> Iterator[Replicated]:
         yield replicated
 
 
+def contents(node: Node, replicated: Replicated) -> dict[int, str]:
+    return dict(node.execute(f"select id, t::text from {replicated.table} t"))
+
+
 def differing(replicated: Replicated) -> set[int]:
-    both = [
-        dict(node.execute(f"select id, t::text from {replicated.table} t"))
-        for node in replicated.pair.nodes
-    ]
+    both = [contents(node, replicated) for node in replicated.pair.nodes]
     keys = both[0].keys() | both[1].keys()
     return {key for key in keys if both[0].get(key) != both[1].get(key)}
 
@@ -160,7 +81,7 @@ select node, conflict_type,
 """
 
 
-def told(daemon: Daemon, truth: Truth, wrong: list[tuple[Any, ...]]) -> str:
+def told(daemon: Asked, truth: Truth, wrong: list[tuple[Any, ...]]) -> str:
     """What was known of the first wrong one: its evidence and all around it."""
     lines: list[str] = []
     for row in wrong[:3]:
@@ -194,32 +115,45 @@ def told(daemon: Daemon, truth: Truth, wrong: list[tuple[Any, ...]]) -> str:
     return "\n".join(lines)
 
 
-@pytest.mark.majors(18, 19)
-@pytest.mark.timeout(600 + 12 * SECONDS)
-def test_cause_and_effect_are_never_wrong(pair: Pair, daemon: Daemon) -> None:
-    with replicated_table(pair) as replicated:
-        truth = write_with_truth(
-            replicated,
-            seconds=SECONDS,
-            keys=KEYS,
-            seed=pair.major * SEED,
-            longest_s=LONGEST_S,
-        )
-        wait_until(
-            lambda: daemon.rows("select from pgconflict.conflict_log limit 1"),
-            "conflicts",
-        )
-        daemon.settle(timeout=60 + 4 * SECONDS)
-        expected = differing(replicated)
+def repair_all(desk: Desk, replicated: Replicated, expected: set[int]) -> None:
+    """Put right all rows that differ: they agree, and nobody is told."""
+    pair = replicated.pair
+    before = [contents(node, replicated) for node in pair.nodes]
+    counted = errors_and_conflicts(pair)
+    sent = [sends(subscription) for subscription in replicated.subscriptions]
+    words = ["--all-diverged", "--winner", "latest", "--apply"]
 
-    rows = daemon.rows(ENTRIES)
+    answer, told = repair(desk, [], *words)
+
+    outcomes = Counter(one["outcome"] for one in told)
+    assert answer.code == 0, (outcomes, answer.err)
+    assert outcomes == {"repaired": len(expected)}
+    replicated.catch_up()
+    after = [contents(node, replicated) for node in pair.nodes]
+    assert after[0] == after[1]
+    assert all(
+        after[0].get(key) in {one.get(key) for one in before} for key in expected
+    )
+    assert [count() for count in sent] == [0, 0]
+    assert errors_and_conflicts(pair) == counted
+    assert repair(desk, [], *words)[1] == []
+
+
+def summed_up(daemon: Asked, truth: Truth, rows: list[tuple[Any, ...]]) -> str:
     causes = Counter((row[5], concurrent(truth, row)) for row in rows)
     effects = Counter(row[6] for row in rows)
     reasons = daemon.rows(
         "select evidence ->> 'reason', count(*) from pgconflict.verdict"
-        " where cause = 'unknown' group by 1"
+        " where cause = 'unknown' group by 1 order by 2 desc"
     )
-    print(pair.major, len(rows), causes, effects, len(expected), reasons)
+    unknown = sum(row[5] == "unknown" for row in rows) / len(rows)
+    return f"{len(rows)} {unknown:.2%} unknown {causes} {effects} {reasons}"
+
+
+def judge(
+    daemon: Asked, truth: Truth, rows: list[tuple[Any, ...]], expected: set[int]
+) -> None:
+    """Compare what was found with the truth."""
     assert len(rows) > 200
     wrong = [
         row
@@ -234,4 +168,34 @@ def test_cause_and_effect_are_never_wrong(pair: Pair, daemon: Daemon) -> None:
         if row[6] in ("none", "write_lost"):
             assert (row[6] == "none") == harmless, row
     unknown = sum(row[5] == "unknown" for row in rows)
-    assert unknown < 0.02 * len(rows), reasons
+    assert unknown < 0.02 * len(rows), summed_up(daemon, truth, rows)
+
+
+@pytest.mark.majors(18, 19)
+@pytest.mark.timeout(600 + 12 * SECONDS)
+def test_cause_and_effect_are_never_wrong(
+    pair: Pair, daemon: Asked, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with replicated_table(pair) as replicated:
+        truth = write_with_truth(
+            replicated,
+            seconds=SECONDS,
+            keys=KEYS,
+            seed=pair.major * SEED,
+            longest_s=LONGEST_S,
+        )
+        wait_until(
+            lambda: daemon.rows("select from pgconflict.conflict_log limit 1"),
+            "conflicts",
+        )
+        daemon.settle(timeout=60 + 4 * SECONDS)
+        expected = differing(replicated)
+        rows = daemon.rows(ENTRIES)
+        with capsys.disabled():
+            summary = summed_up(daemon, truth, rows)
+            print(f"\n{pair.major}: {summary} {len(expected)} differ")
+        judge(daemon, truth, rows, expected)
+        if REPAIR:
+            desk = Desk(tmp_path, daemon.dsn, capsys)
+            desk.knows(**{node.name: node.dsn for node in pair.nodes})
+            repair_all(desk, replicated, expected)

@@ -11,7 +11,7 @@ from pgconflict.core.repair import ORIGIN
 from tests.fixtures.apart import fill
 from tests.fixtures.divergence import diverge, rows
 from tests.fixtures.waiting import wait_until
-from tests.proof.test_verdict import Daemon
+from tests.proof.daemons import Daemon
 from tests.servers.repair.test_repair import errors_and_conflicts, findings, repair
 
 if TYPE_CHECKING:
