@@ -72,8 +72,9 @@ demo: $(VENV)/demo.stamp
 servers: $(VENV)/dev.stamp
 	@$(BIN)/python -m tests.fixtures.postgres
 
+# Two files at a time, each with servers of its own: most of a test is waiting for one.
 test: servers
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 bench: servers
 	@$(BIN)/python -m tests.bench $(ARGS)

@@ -132,6 +132,9 @@ def stopping_conflict_is_logged(pair: Pair, level: str) -> bool:
             ),
             "the error is counted",
         )
+        # Counted, it may still be on its way to the file; this comes behind it.
+        pair.b.execute(f"do $$ begin raise log 'after {one.table}'; end $$")
+        wait_until(lambda: pair.b.logged(f"after {one.table}"), "the log is written")
         logged = any(
             one.to_b.origin in record.get("context", "")
             for record in pair.b.logged("duplicate key|conflict detected")
