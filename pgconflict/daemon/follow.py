@@ -126,7 +126,9 @@ class Following:
         self._begin_recognising(before.recogniser)
         self._last_logged = before.last_logged
         if before.overlap_until:
-            self._overlap = Overlap(self._writer, before.overlap_until)
+            # Where the position was lost, what had been met may be met again.
+            met = [] if self._reader.gaps else before.overlap_met
+            self._overlap = Overlap(self._writer, before.overlap_until, met)
         try:
             await self._follow()
         finally:
@@ -318,7 +320,7 @@ class Following:
             position,
             recogniser=self._recogniser.state(),
             last_logged=self._last_logged,
-            overlap_until=self._overlap.until if self._overlap else None,
+            overlap=self._overlap,
         )
 
     async def _refresh(self) -> None:

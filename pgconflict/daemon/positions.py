@@ -6,12 +6,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
+import msgspec
+
 from pgconflict.conflict_log.entry import LogPosition
+from pgconflict.daemon.overlap import Met
 from pgconflict.server.log_follower import FilePosition
 from pgconflict.server.log_reader import ReadPosition
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from pgconflict.daemon.overlap import Overlap
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +26,7 @@ class Remembered:
     recogniser: dict[str, Any] = field(default_factory=dict)
     last_logged: datetime | None = None
     overlap_until: datetime | None = None
+    overlap_met: list[Met] = field(default_factory=list)
 
     @classmethod
     def of(cls, position: LogPosition | None) -> Self:
@@ -32,6 +38,9 @@ class Remembered:
             recogniser=recogniser if isinstance(recogniser, dict) else {},
             last_logged=_time(position.state, "last_logged"),
             overlap_until=_time(position.state, "overlap_until"),
+            overlap_met=msgspec.convert(
+                position.state.get("overlap_met", []), list[Met]
+            ),
         )
 
 
@@ -40,7 +49,7 @@ def to_be_stored(
     *,
     recogniser: dict[str, Any],
     last_logged: datetime | None,
-    overlap_until: datetime | None,
+    overlap: Overlap | None,
 ) -> LogPosition:
     """Return what the conflict log stores of a position and what belongs to it."""
     file = position.file
@@ -56,7 +65,8 @@ def to_be_stored(
             "log_filename": position.log_filename,
             "done_before": position.done_before,
             "last_logged": last_logged and last_logged.isoformat(),
-            "overlap_until": overlap_until and overlap_until.isoformat(),
+            "overlap_until": overlap and overlap.until.isoformat(),
+            "overlap_met": overlap.met_lately() if overlap else [],
         },
     )
 

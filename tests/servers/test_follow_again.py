@@ -16,6 +16,7 @@ import pytest
 from pgconflict.config import Limits, Node, ServerLog
 from pgconflict.conflict_log.entry import Node as LoggedNode
 from pgconflict.conflict_log.writer import ConflictLogWriter
+from pgconflict.core.conflict import Conflict
 from pgconflict.daemon import follow
 from pgconflict.daemon.follow import Following
 from pgconflict.daemon.health import Health
@@ -29,7 +30,7 @@ from pgconflict.server.log_reader import LogReader
 from pgconflict.server.log_settings import LogSettings
 from pgconflict.server.session import NodeSession
 from tests.fixtures.conflict_logs import connect, new_conflict_log
-from tests.fixtures.corpus_logs import log, prefix
+from tests.fixtures.corpus_logs import entries, log, prefix
 from tests.fixtures.waiting import eventually
 
 if TYPE_CHECKING:
@@ -71,6 +72,12 @@ class Server:
         self.destination = ",".join((log_format, *beside))
         suffix = SUFFIXES[log_format]
         (self.folder / f"pg-{self.number}.{suffix}").write_bytes(data)
+
+    def append(self, data: bytes) -> None:
+        """Write more to the newest file."""
+        newest = self.folder / f"pg-{self.number}.{SUFFIXES[self.log_format]}"
+        with newest.open("ab") as file:
+            file.write(data)
 
     def settings(self, row: dict[str, Any]) -> LogSettings:
         return LogSettings.from_row("a", cast("Any", row))
@@ -194,3 +201,29 @@ async def test_death_between_two_formats_counts_nothing_twice(
     assert isinstance(first.exception(), DiedError)
     assert once[1] > once[0] > 50
     assert followed_log.counted() == once
+
+
+async def test_a_retry_after_a_restart_between_two_formats_counts(
+    followed_log: Log,
+) -> None:
+    """It stops within the last second that is in both logs; then comes a retry."""
+    server = followed_log.server
+    server.write("stderr", log(RUN, "stderr"))
+    async with followed_log.followed():
+        await followed_log.read_all()
+        conflicts, attempts = followed_log.counted()
+        server.write("csvlog", log(RUN, "csvlog"), "stderr")
+        await followed_log.read_all()
+    server.append(last_conflict_again())
+    async with followed_log.followed():
+        await followed_log.read_all()
+
+    assert followed_log.counted() == (conflicts, attempts + 1)
+
+
+def last_conflict_again() -> bytes:
+    """What the server would write if apply failed on it again at once."""
+    last = [each for each in entries(RUN, "csvlog") if isinstance(each, Conflict)][-1]
+    begin = f",{last.session_id},{last.line_num},".encode()
+    (line,) = (each for each in log(RUN, "csvlog").splitlines(True) if begin in each)
+    return line.replace(begin, f",{last.session_id},1000,".encode())
