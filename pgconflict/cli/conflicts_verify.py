@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from pgconflict.cli import output
@@ -19,6 +18,7 @@ from pgconflict.cli.subscription_access import (
     say,
     two_nodes,
 )
+from pgconflict.cli.verify_report import Found, Report
 from pgconflict.conflict_log.differences import (
     Differences,
     Differing,
@@ -29,8 +29,9 @@ from pgconflict.conflict_log.filters import split_table
 from pgconflict.core.verdict import difference
 from pgconflict.errors import ConflictLogUnavailableError, UsageError
 from pgconflict.server.connect import translated
-from pgconflict.server.table_hash import Comparison, Order, Range, shared_order
+from pgconflict.server.table_hash import Comparison, Range
 from pgconflict.server.table_nodes import TableNodes
+from pgconflict.server.table_order import Order, shared_order
 
 if TYPE_CHECKING:
     import argparse
@@ -40,9 +41,6 @@ if TYPE_CHECKING:
     from pgconflict.server.table_nodes import KeyValues, Settled
 
 JOB: Final = "verify"
-SHOWN: Final = 50
-"""Findings that the text lists; --json and the conflict log have all."""
-
 SAVE_S: Final = 2.0
 """Between two notes of how far it is."""
 
@@ -123,22 +121,6 @@ async def _verify(config: Config, arguments: argparse.Namespace) -> int:
         nodes.close()
 
 
-@dataclass(slots=True)
-class _Found:
-    """What is told at the end."""
-
-    rows: list[tuple[int | None, Differing]] = field(default_factory=list)
-    unsettled: list[tuple[KeyValues, str]] = field(default_factory=list)
-    types_differ: int = 0
-    stopped: bool = False
-    """So many rows differ that the rest was not looked at."""
-
-    @property
-    def number(self) -> int:
-        """How many rows are kept to be told of."""
-        return len(self.rows) + len(self.unsettled)
-
-
 class _Verification:
     """One comparison, from its beginning or from where it was cut short."""
 
@@ -153,7 +135,7 @@ class _Verification:
         self._names = names
         self._arguments = arguments
         self._log = log
-        self._found = _Found()
+        self._found = Found()
         self._suspects: list[KeyValues] = []
         self._wait_s: float = arguments.wait
         self._saved = self._began = time.monotonic()
@@ -175,7 +157,12 @@ class _Verification:
                 break
         else:
             bar.advance(bar.total)
-        self._print(order, progress)
+        seconds = time.monotonic() - self._began
+        report = Report(self._nodes, self._names, order, progress, self._found, seconds)
+        if self._arguments.json:
+            output.print_json(report.document())
+        else:
+            report.print(stored=self._log is not None)
         return FINDINGS if progress.differing or progress.unsettled else 0
 
     def _stop(self, progress: Progress) -> None:
@@ -242,6 +229,7 @@ class _Verification:
 
     async def _settle(self, order: Order, progress: Progress) -> None:
         suspects, self._suspects = self._suspects, []
+        told: set[tuple[str | None, ...]] = set()
         for start in range(0, len(suspects), AT_ONCE):
             settled = await self._nodes.settle(
                 order.key,
@@ -252,31 +240,35 @@ class _Verification:
             if any(one.state == "behind" for one in settled.values()):
                 self._wait_s = min(self._wait_s, BEHIND_S)
             for key, one in settled.items():
-                self._judge(order, progress, key, one)
+                # 1.0 and 1.00 are one key, and one row.
+                shown = _keys_shown(order, one)
+                if one.state != "differs" or shown not in told:
+                    self._judge(order, progress, key, one)
+                told.add(shown)
 
     def _judge(
         self, order: Order, progress: Progress, key: KeyValues, one: Settled
     ) -> None:
         if one.state == "equal":
             return
-        if one.state != "differs":
+        if one.state not in ("differs", "several"):
             progress.unsettled += 1
             self._found.unsettled.append((key, one.state))
             return
         first, second = one.rows.values()
         found = difference(self._nodes.columns, first, second)
-        if found is None:
-            return
-        if found.columns and self._nodes.types_differ(found.columns):
+        columns = () if found is None or one.several else found.columns
+        if columns and self._nodes.types_differ(columns):
             self._found.types_differ += 1
             return
         row = Differing(
             key=dict(zip(order.key, key, strict=True)),
-            columns=found.columns,
+            columns=columns,
             rows={
                 name: None if version is None else version.values
                 for name, version in one.rows.items()
             },
+            several=one.several,
         )
         progress.differing += 1
         number = None
@@ -307,82 +299,14 @@ class _Verification:
             relid=here.table.relid,
         )
 
-    def _print(self, order: Order, progress: Progress) -> None:
-        found, nodes = self._found, list(self._nodes.nodes)
-        seconds = time.monotonic() - self._began
-        if self._arguments.json:
-            output.print_json(
-                {
-                    "table": ".".join(self._names),
-                    "nodes": nodes,
-                    "key": order.key,
-                    "columns": self._nodes.columns,
-                    "rows": dict(zip(nodes, progress.rows, strict=True)),
-                    "ranges": progress.ranges,
-                    "seconds": round(seconds, 3),
-                    "differing": progress.differing,
-                    "unsettled": progress.unsettled,
-                    "types_differ": found.types_differ,
-                    "stopped": found.stopped,
-                    "run_id": progress.run_id or None,
-                    "findings": [
-                        {
-                            "conflict_id": number,
-                            "key": row.key,
-                            "columns": row.columns,
-                            "rows": row.rows,
-                        }
-                        for number, row in found.rows
-                    ],
-                    "unsettled_rows": [
-                        {"key": dict(zip(order.key, key, strict=True)), "state": state}
-                        for key, state in found.unsettled
-                    ],
-                }
-            )
-            return
-        rows = " and ".join(
-            f"{count} on {name}"
-            for name, count in zip(nodes, progress.rows, strict=True)
-        )
-        if found.rows:
-            output.print_table(
-                [output.Column("conflict", "right"), "key", "differs"],
-                [
-                    (number, row.key_text, _differs(row))
-                    for number, row in found.rows[:SHOWN]
-                ],
-            )
-            if len(found.rows) > SHOWN:
-                print(f"and {len(found.rows) - SHOWN} more")
-            print()
-        print(
-            f"{'.'.join(self._names)}: {rows}, {progress.ranges} ranges,"
-            f" {seconds:.1f} s: {_outcome(progress, found)}"
-        )
-        if found.stopped:
-            goes_on = ": --resume goes on from there" if self._log is not None else ""
-            say(f"stopped before the end, as so many rows differ{goes_on}")
-        if progress.differing and self._log is not None:
-            say("pgconflict conflicts repair ID ... --winner NODE puts them right")
 
-
-def _differs(row: Differing) -> str:
-    gone = [name for name, values in row.rows.items() if values is None]
-    if gone:
-        return f"missing on {', '.join(gone)}"
-    return ", ".join(row.columns)
-
-
-def _outcome(progress: Progress, found: _Found) -> str:
-    said = []
-    if progress.differing:
-        said.append(f"{output.plural(progress.differing, 'row')} differ")
-    if progress.unsettled:
-        said.append(f"{progress.unsettled} written or waited for all the time")
-    if found.types_differ:
-        said.append(f"{found.types_differ} differ only in columns of different types")
-    return "; ".join(said) or "equal"
+def _keys_shown(order: Order, one: Settled) -> tuple[str | None, ...]:
+    """The key as each node has it."""
+    return tuple(
+        None if row is None else row.values.get(column)
+        for row in one.rows.values()
+        for column in order.key
+    )
 
 
 def _key(order: Order, values: Sequence[str]) -> str:

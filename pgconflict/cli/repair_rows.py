@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _STATES = {
     "busy": "the row is written all the time: it can't be held still to compare",
     "behind": "apply has not brought everything yet: is a subscription stopped?",
+    "several": "several rows of a node have this key, as apply does not enforce a"
+    " deferrable constraint: delete what is too much by hand",
 }
 
 

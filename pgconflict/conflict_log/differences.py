@@ -33,11 +33,19 @@ class Subscribed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Differing(msgspec.Struct, frozen=True, kw_only=True):
-    """One row that differs; `rows` is node to its row, None where it has none."""
+    """One row that differs; `rows` is node to its row, None where it has none.
+
+    Attributes:
+        key: Column to value.
+        columns: Those that differ.
+        rows: Node to its row, or to one of several.
+        several: The nodes that have several rows of the key.
+    """
 
     key: Values
     columns: Sequence[str]
     rows: Mapping[str, Values | None]
+    several: Sequence[str] = ()
 
     @property
     def key_text(self) -> str:
@@ -206,6 +214,8 @@ class Differences:
 
 
 def _said(row: Differing) -> str:
+    if row.several:
+        return f"several rows have this key on node {' and '.join(row.several)}"
     gone = [name for name, values in row.rows.items() if values is None]
     if gone:
         return f"the row is missing on node {', '.join(gone)}"

@@ -45,7 +45,11 @@ def statement(on: TableNode, write: Write) -> str:
 def condition(on: TableNode, key: Values) -> sql.Composable:
     """Return what finds the row of a key."""
     return sql.SQL(" AND ").join(
-        sql.SQL("{} = {}").format(sql.Identifier(column), _value(on, column, value))
+        sql.SQL("{} {} {}").format(
+            sql.Identifier(column),
+            on.table.operator(column, "="),
+            _value(on, column, value),
+        )
         for column, value in key.items()
     )
 

@@ -69,6 +69,12 @@ class RowTable:
     keys: tuple[Key, ...]
     """Columns of each unique index, the replica identity's first."""
 
+    deferrable: frozenset[Key]
+    """Those of `keys` that several rows may have: apply does not enforce them."""
+
+    operators: dict[str, str]
+    """Columns of keys that are compared outside pg_catalog; the schema of that."""
+
     change: str
     """Names the last change of its definition, or the last TRUNCATE."""
 
@@ -91,6 +97,13 @@ class RowTable:
         there = set(columns)
         return next((key for key in self.keys if there.issuperset(key)), None)
 
+    def operator(self, column: str, sign: str) -> sql.Composable:
+        """Return the operator of the column's index: search_path finds no other's."""
+        schema = self.operators.get(column)
+        if schema is None:
+            return sql.SQL(sign)
+        return sql.SQL("OPERATOR({}.{})").format(sql.Identifier(schema), sql.SQL(sign))
+
 
 class RowReader:
     """Reads rows over one session, which nobody else uses."""
@@ -110,6 +123,7 @@ class RowReader:
             return None
         row = rows[0]
         names: list[str] = row["names"] or []
+        indexes = [json.loads(one) for one in row["keys"] or ()]
         incoming = [
             Incoming(
                 subid=one["subid"],
@@ -127,7 +141,16 @@ class RowReader:
             generated=_where(names, row["generated"]),
             readable=_where(names, row["readable"]),
             hides_rows=row["hides_rows"],
-            keys=tuple(tuple(json.loads(key)) for key in row["keys"] or ()),
+            keys=tuple(tuple(one["columns"]) for one in indexes),
+            deferrable=frozenset(
+                tuple(one["columns"]) for one in indexes if one["deferrable"]
+            ),
+            operators={
+                column: schema
+                for one in indexes
+                for column, schema in zip(one["columns"], one["schemas"], strict=True)
+                if schema != "pg_catalog"
+            },
             change=row["change"],
             changed_at=row["changed_at"],
             changed_by_apply=row["changed_by_apply"],
@@ -231,8 +254,11 @@ def _statement(table: RowTable, key: Key, columns: Sequence[str]) -> str:
             ),
             table=sql.Identifier(table.schemaname, table.relname),
             condition=sql.SQL(" and ").join(
-                sql.SQL("t.{} = w.{}::{}").format(
-                    sql.Identifier(column), name, sql.SQL(table.types[column])
+                sql.SQL("t.{} {} w.{}::{}").format(
+                    sql.Identifier(column),
+                    table.operator(column, "="),
+                    name,
+                    sql.SQL(table.types[column]),
                 )
                 for column, name in zip(key, names, strict=True)
             ),

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Final
 
 from psycopg import sql
 
-from pgconflict.errors import NodeNotReadyError, NodeUnavailableError
+from pgconflict.errors import NodeUnavailableError
+from pgconflict.server.table_order import beyond
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from pgconflict.server.row_reader import Key
     from pgconflict.server.table_nodes import KeyValues, TableNode, TableNodes
+    from pgconflict.server.table_order import Order
 
 STATEMENT_S: Final = 0.4
 """How long the hash of a range should take."""
@@ -49,15 +50,6 @@ class Range:
     """The last key; None: the end of the table."""
 
     estimate: int
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """The key's columns in an order that both nodes share."""
-
-    key: Key
-    by_bytes: frozenset[str]
-    """Columns that are compared as COLLATE "C", which no index of another helps."""
 
 
 class Comparison:
@@ -124,12 +116,18 @@ class Comparison:
         )
         took = time.monotonic() - began
         suspects: tuple[KeyValues, ...] = ()
+        if self._order.deferrable:
+            several = await asyncio.gather(
+                self._several(self._one, after, end),
+                self._several(self._two, after, end),
+            )
+            suspects = tuple(dict.fromkeys([*several[0], *several[1]]))
         if mine != theirs:
             one, two = await asyncio.gather(
                 self._hashes(self._one, after, end), self._hashes(self._two, after, end)
             )
-            keys = dict.fromkeys([*one, *two])
-            suspects = tuple(key for key in keys if one.get(key) != two.get(key))
+            differing = [k for k in {**one, **two} if one.get(k) != two.get(k)]
+            suspects = tuple(dict.fromkeys([*suspects, *differing]))
         return Range((mine[0], theirs[0]), suspects, end, self._rows), took
 
     async def _end(self, after: KeyValues | None) -> KeyValues | None:
@@ -174,8 +172,30 @@ class Comparison:
         statement = self._statement(
             on, "select {hash}, {texts} from {table} t where {condition}", after, end
         )
+        hashes: dict[KeyValues, int] = {}
+        for found, *key in await on.session.rows_of(
+            statement, *(after or ()), *(end or ())
+        ):
+            # Their sum, where a key is not unique: as `_hash` has it.
+            hashes[tuple(key)] = hashes.get(tuple(key), 0) + found
+        return hashes
+
+    async def _several(
+        self, on: TableNode, after: KeyValues | None, end: KeyValues | None
+    ) -> list[KeyValues]:
+        """Keys that several rows have, which need not differ between the nodes."""
+        statement = self._statement(
+            on,
+            "select {texts} from {table} t where {condition}"
+            " group by {columns} having count(*) > 1",
+            after,
+            end,
+            columns=sql.SQL(", ").join(
+                sql.SQL("t.{}").format(sql.Identifier(one)) for one in self._order.key
+            ),
+        )
         rows = await on.session.rows_of(statement, *(after or ()), *(end or ()))
-        return {tuple(row)[1:]: row[0] for row in rows}
+        return [tuple(row) for row in rows]
 
     def _statement(
         self,
@@ -186,10 +206,10 @@ class Comparison:
         **more: sql.Composable,
     ) -> str:
         table, key = on.table, self._order.key
-        compared = sql.SQL(", ").join(
+        compared = [
             self._collated(column, sql.SQL("t.{}").format(sql.Identifier(column)))
             for column in key
-        )
+        ]
         conditions: list[sql.Composable] = [sql.SQL("true")]
         number = 0
         for values, sign in ((after, ">"), (end, "<=")):
@@ -200,11 +220,7 @@ class Comparison:
                 number += 1
                 cast = sql.SQL(f"${number}::text::{table.types[column]}")
                 bound.append(self._collated(column, cast))
-            conditions.append(
-                sql.SQL("({}) {} ({})").format(
-                    compared, sql.SQL(sign), sql.SQL(", ").join(bound)
-                )
-            )
+            conditions.append(beyond(table, key, compared, bound, sign))
         if self._filter is not None:
             conditions.append(sql.SQL(f"({self._filter})"))
         return (
@@ -216,7 +232,7 @@ class Comparison:
                 ),
                 table=sql.Identifier(table.schemaname, table.relname),
                 condition=sql.SQL(" and ").join(conditions),
-                order=compared,
+                order=sql.SQL(", ").join(compared),
                 hash=self._row_hash(),
                 **more,
             )
@@ -236,47 +252,6 @@ class Comparison:
         if column not in self._order.by_bytes:
             return value
         return sql.SQL('{} collate "C"').format(value)
-
-
-async def shared_order(nodes: TableNodes) -> Order:
-    """Return the key, and how its values sort alike on both nodes.
-
-    Raises:
-        NodeNotReadyError: there is no key, it may be null, or it does not sort alike.
-    """
-    name = _name(nodes)
-    reasons = [f"{name} has no unique index on both nodes"]
-    one, two = nodes.nodes.values()
-    theirs = {frozenset(key) for key in two.table.keys}
-    for key in one.table.keys:
-        if frozenset(key) not in theirs:
-            continue
-        orders = [
-            {row["name"]: row for row in await each.session.rows(
-                "key_order", each.table.relid, list(key)
-            )}
-            for each in (one, two)
-        ]  # fmt: skip
-        if not all(row["not_null"] for each in orders for row in each.values()):
-            reasons.append(f"a column of the key ({', '.join(key)}) may be null")
-            continue
-        other = [
-            column
-            for column in key
-            if orders[0][column]["sort_order"] != orders[1][column]["sort_order"]
-        ]
-        if not all(each[column]["collatable"] for each in orders for column in other):
-            reasons.append(f"the key ({', '.join(key)}) sorts differently on them")
-            continue
-        return Order(key, frozenset(other))
-    raise NodeNotReadyError(
-        reasons[-1], hint="verify needs a unique index without nulls on both nodes"
-    )
-
-
-def _name(nodes: TableNodes) -> str:
-    table = next(iter(nodes.nodes.values())).table
-    return f"{table.schemaname}.{table.relname}"
 
 
 async def _estimate(on: TableNode) -> int:

@@ -73,10 +73,17 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """How one row stands: equal, differs, busy (written all the time) or behind."""
+    """How one row stands: equal, differs, several, busy or behind.
+
+    Attributes:
+        state: busy: written all the time; several: the key names more than one row.
+        rows: Node to its row, or to one of several.
+        several: The nodes that have several.
+    """
 
     state: str
     rows: Mapping[str, Row | None] = field(default_factory=dict)
+    several: tuple[str, ...] = ()
 
 
 class TableNodes:
@@ -183,12 +190,11 @@ class TableNodes:
 
     async def read(
         self, key: Key, columns: Sequence[str], wanted: Sequence[KeyValues]
-    ) -> list[dict[str, Row | None]]:
-        """Return each row as each node has it.
+    ) -> list[dict[str, list[Row]]]:
+        """Return the rows of each key on each node, two if there are more than one.
 
         Raises:
             NodeUnavailableError, PrivilegeMissingError: a node does not say.
-            NodeNotReadyError: a key names several rows.
         """
         found = await asyncio.gather(
             *(
@@ -196,17 +202,10 @@ class TableNodes:
                 for one in self.nodes.values()
             )
         )
-        rows: list[dict[str, Row | None]] = [{} for _ in wanted]
-        for name, of_node in zip(self.nodes, found, strict=True):
-            for place, versions in enumerate(of_node):
-                if len(versions) > 1:
-                    raise NodeNotReadyError(
-                        f"node {name} has several rows of key {wanted[place]}",
-                        hint="a deferrable unique constraint is not enforced by apply;"
-                        " delete what is too much by hand",
-                    )
-                rows[place][name] = versions[0] if versions else None
-        return rows
+        return [
+            dict(zip(self.nodes, of_key, strict=True))
+            for of_key in zip(*found, strict=True)
+        ]
 
     async def positions(self) -> dict[str, int]:
         """Return how far each node has written."""
@@ -245,10 +244,15 @@ class TableNodes:
         left = list(dict.fromkeys(wanted))
         deadline = time.monotonic() + wait_s
         for _ in range(MOST_READS):
-            rows = await self.read(key, columns, left)
-            now = dict(zip(left, rows, strict=True))
-            for values, found in now.items():
-                if agree(columns, found):
+            now: dict[KeyValues, dict[str, Row | None]] = {}
+            read = await self.read(key, columns, left)
+            for values, rows in zip(left, read, strict=True):
+                found = {name: one[0] if one else None for name, one in rows.items()}
+                now[values] = found
+                several = tuple(name for name, one in rows.items() if len(one) > 1)
+                if several:
+                    done[values] = Settled("several", found, several)
+                elif agree(columns, found):
                     done[values] = Settled("equal", found)
                 elif values in before and versions(before[values]) == versions(found):
                     done[values] = Settled("differs", found)

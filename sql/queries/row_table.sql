@@ -36,16 +36,33 @@ select c.oid as relid,
         from pg_catalog.pg_attribute a
        where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped) a
   cross join lateral (
-      -- The columns of each index that finds at most one row, the identity's first.
-      select array_agg(k.columns order by i.indisreplident desc, i.indisprimary desc,
-                                          i.indexrelid) as keys
+      -- Each index that finds at most one row, the identity's first. One of a deferrable
+      -- constraint may find several: apply does not enforce it.
+      select array_agg(pg_catalog.jsonb_build_object(
+                           'columns', k.columns, 'schemas', k.schemas,
+                           'deferrable', not i.indimmediate)::text
+                       order by i.indisreplident desc, i.indimmediate desc,
+                                i.indisprimary desc, i.indexrelid) as keys
         from pg_catalog.pg_index i
         cross join lateral (
-            select pg_catalog.jsonb_agg(a.attname::text order by k.place)::text
-                       as columns
-              from unnest(i.indkey) with ordinality as k (attnum, place)
+            select pg_catalog.jsonb_agg(a.attname::text order by k.place) as columns,
+                   -- Where the = of each column's index is: an extension's type has its own.
+                   pg_catalog.jsonb_agg(coalesce(e.schema, 'pg_catalog')
+                                        order by k.place) as schemas
+              from unnest(i.indkey, i.indclass)
+                       with ordinality as k (attnum, opclass, place)
               join pg_catalog.pg_attribute a
                 on a.attrelid = i.indrelid and a.attnum = k.attnum
+              left join lateral (
+                  select n.nspname::text as schema
+                    from pg_catalog.pg_opclass c
+                    join pg_catalog.pg_amop s
+                      on s.amopfamily = c.opcfamily and s.amopstrategy = 3
+                     and s.amoplefttype = c.opcintype and s.amoprighttype = c.opcintype
+                    join pg_catalog.pg_operator o
+                      on o.oid = s.amopopr and o.oprname = '='
+                    join pg_catalog.pg_namespace n on n.oid = o.oprnamespace
+                   where c.oid = k.opclass) e on true
              where k.place <= i.indnkeyatts) k
        where i.indrelid = c.oid and i.indisunique and i.indisvalid
          and i.indexprs is null and i.indpred is null) i
