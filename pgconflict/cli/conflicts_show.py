@@ -11,7 +11,7 @@ from pgconflict.cli import output
 from pgconflict.cli.conflict_access import opened, utc
 from pgconflict.cli.conflict_rows import rows_table, verbatim_rows
 from pgconflict.cli.conflict_sides import print_looks, print_sides
-from pgconflict.cli.conflict_steps import Step, next_steps
+from pgconflict.cli.conflict_steps import next_steps
 from pgconflict.cli.conflict_words import what_happened
 from pgconflict.conflict_log.events import event_of
 from pgconflict.conflict_log.looks import looks_at
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable, Sequence
 
+    from pgconflict.cli.conflict_step import Step
     from pgconflict.conflict_log.events import Event
     from pgconflict.conflict_log.looks import Look
     from pgconflict.conflict_log.reader import Attempt, Companion
