@@ -28,6 +28,8 @@ def files(*suffixes: str, below: str = ".") -> Iterator[Path]:
         ]
         for name in sorted(names):
             path = Path(folder, name)
+            if name == ".git":  # a file, in a worktree
+                continue
             if path.suffix not in _BINARY and (not suffixes or path.suffix in suffixes):
                 yield path
 
