@@ -52,8 +52,13 @@ class Asked:
 
     def settle(self, timeout: float) -> None:
         """Wait until nothing is left but rows that differ."""
-        # Those were seen before the last writes: again, and now.
-        self.do("update pgconflict.verdict_due set due_at = now()")
+        # Those were seen before the last writes: again, and now. What was being
+        # looked at then is stored with what was seen before; so once more.
+        for _ in range(2):
+            self.do("update pgconflict.verdict_due set due_at = now()")
+            self._wait_settled(timeout)
+
+    def _wait_settled(self, timeout: float) -> None:
         wait_until(
             lambda: (
                 not self.rows(
