@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
 
 from pgconflict.core.conflict import Conflict
@@ -129,6 +130,20 @@ def test_a_skip_is_watched_and_recorded(pair: Pair, desk: Desk) -> None:
         assert again.document["refusal"] == "resolved"
 
 
+def peek(pair: Pair, statement: str, given: list[str]) -> list[tuple[Any, ...]]:
+    """Look into a slot of node a between two attempts of the worker, who has it."""
+    found: list[tuple[Any, ...]] = []
+
+    def looked() -> bool:
+        with suppress(psycopg.errors.ObjectInUse):
+            found[:] = pair.a.execute(statement, given)
+            return True
+        return False
+
+    wait_until(looked, "the slot is free")
+    return found
+
+
 @pytest.mark.majors(15, 16, 18)
 def test_only_what_blocks_now_is_skipped(pair: Pair, desk: Desk) -> None:
     with stalled(pair) as one:
@@ -147,7 +162,8 @@ def test_only_what_blocks_now_is_skipped(pair: Pair, desk: Desk) -> None:
         assert refusal(position(lsn - 8)) == "no_such_transaction"
         assert refusal("0/1") == "past"
         # The next transaction of the publisher, which waits behind.
-        peeked = pair.a.execute(
+        peeked = peek(
+            pair,
             "select lsn::text from pg_logical_slot_peek_binary_changes(%s, null, null,"
             " 'proto_version', '1', 'publication_names', %s)"
             " where get_byte(data, 0) = ascii('C') order by lsn",
@@ -156,7 +172,8 @@ def test_only_what_blocks_now_is_skipped(pair: Pair, desk: Desk) -> None:
         waiting = parse_lsn(peeked[-1][0])
         behind = next(
             parse_lsn(found)
-            for (found,) in pair.a.execute(
+            for (found,) in peek(
+                pair,
                 "select ('0/0'::pg_lsn + ('x' || encode(substr(data, 2, 8), 'hex'))"
                 "::bit(64)::bigint::numeric)::text"
                 " from pg_logical_slot_peek_binary_changes(%s, null, null,"
