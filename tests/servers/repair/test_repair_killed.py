@@ -2,57 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import signal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import psycopg
 import pytest
 
-from pgconflict.queries import query
 from tests.fixtures.apart import apart, fill
+from tests.fixtures.killed import code_or_killed
 from tests.fixtures.waiting import wait_until
 
 if TYPE_CHECKING:
     from tests.fixtures.operated import Desk
     from tests.fixtures.servers import Pair, Replicated
-
-BEGIN = query("repair_begin")
-
-
-def killed_behind(number: int, desk: Desk, words: list[str]) -> bool:
-    """Run a command in a process that dies behind a statement; False: it came through.
-
-    Args:
-        number: Of the statement, counted from the one that writes the repair down.
-        desk: Runs it.
-        words: The command.
-    """
-    child = os.fork()
-    if child == 0:
-        execute: Any = psycopg.Cursor.execute
-        seen = 0
-
-        def counted(self: Any, statement: Any, *more: Any, **how: Any) -> Any:
-            nonlocal seen
-            done = execute(self, statement, *more, **how)
-            if seen or statement == BEGIN.encode():
-                seen += 1
-            if seen > number:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return done
-
-        psycopg.Cursor.execute = counted  # type: ignore[assignment,method-assign]
-        code = 99
-        try:
-            code = desk.run(*words).code
-        finally:
-            os._exit(code)
-    _, status = os.waitpid(child, 0)
-    if os.WIFSIGNALED(status):
-        return True
-    assert os.WEXITSTATUS(status) == 0
-    return False
 
 
 def values(replicated: Replicated) -> list[dict[int, str]]:
@@ -80,7 +40,9 @@ def killed_at_every_statement(pair: Pair, desk: Desk) -> None:
         while True:
             apart(replicated, "b", f"update {{t}} set v = 'b{died}' where id = 1")
             before = values(replicated)
-            if not killed_behind(died, desk, words):
+            code = code_or_killed(died, desk, words, record="repair_begin")
+            if code is not None:
+                assert code == 0
                 break
             wait_until(lambda: no_sessions(pair), "the servers have noticed")
             after = values(replicated)

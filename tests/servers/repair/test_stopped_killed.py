@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import signal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import psycopg
 import pytest
 
-from pgconflict.queries import query
+from tests.fixtures.killed import code_or_killed
 from tests.fixtures.waiting import wait_until
 from tests.servers.repair.test_repair_killed import no_sessions
 from tests.servers.repair.test_stopped import INSERT, conflict, rows, stopped
@@ -17,32 +14,6 @@ from tests.servers.repair.test_stopped import INSERT, conflict, rows, stopped
 if TYPE_CHECKING:
     from tests.fixtures.operated import Desk
     from tests.fixtures.servers import Pair
-
-BEGIN = query("action_begin")
-
-
-def killed_behind(number: int, desk: Desk, words: list[str]) -> bool:
-    """Run a command in a process that dies so many statements behind the record."""
-    child = os.fork()
-    if child == 0:
-        execute: Any = psycopg.Cursor.execute
-        seen = 0
-
-        def counted(self: Any, statement: Any, *more: Any, **how: Any) -> Any:
-            nonlocal seen
-            done = execute(self, statement, *more, **how)
-            if seen or statement == BEGIN.encode():
-                seen += 1
-            if seen > number:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return done
-
-        psycopg.Cursor.execute = counted  # type: ignore[assignment,method-assign]
-        try:
-            desk.run(*words)
-        finally:
-            os._exit(0)
-    return os.WIFSIGNALED(os.waitpid(child, 0)[1])
 
 
 @pytest.mark.majors(18)
@@ -55,7 +26,7 @@ def test_killed_between_statements(pair: Pair, desk: Desk, keep: str) -> None:
         words = ["conflicts", "repair", str(number), "--keep", keep, "--apply"]
         words += ["--reason", "test", "--json"]
         while rows(pair.b, one) == before:
-            assert killed_behind(died, desk, words)
+            assert code_or_killed(died, desk, words, record="action_begin") is None
             wait_until(lambda: no_sessions(pair), "the server has noticed")
             died += 2
         # The commit: apply goes on, and is not done twice.
