@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Literal
 from pgconflict.cli.subscription_access import conflict_log
 from pgconflict.conflict_log.actions import gaps, open_stalls
 from pgconflict.core.capability import Capability, capability
-from pgconflict.core.sequence_plan import Policy, plan
+from pgconflict.core.sequence_plan import plan
+from pgconflict.core.sequence_policy import Policy
 from pgconflict.errors import NodeNotReadyError, PgConflictError
 from pgconflict.server.preflight.facts import ClusterFacts, read
 from pgconflict.server.preflight.judge import Path, switchover, upgrade

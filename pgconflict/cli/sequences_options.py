@@ -9,7 +9,7 @@ from pgconflict.cli import output
 from pgconflict.cli.sequences_access import add_choice, choice_of, count_or_time
 from pgconflict.config.values import duration
 from pgconflict.core.sequence import SequenceName
-from pgconflict.core.sequence_plan import Policy
+from pgconflict.core.sequence_policy import Policy
 from pgconflict.errors import UsageError
 from pgconflict.server.sequence_sync import Request
 

@@ -9,7 +9,7 @@ from pgconflict.core.sequence import SequenceName, SequenceState, same_definitio
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pgconflict.core.sequence_plan import Policy
+    from pgconflict.core.sequence_policy import Policy
 
 States = "Mapping[SequenceName, SequenceState]"
 

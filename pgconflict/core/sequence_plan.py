@@ -1,15 +1,12 @@
-"""Where a target's sequences must stand so that no value comes twice.
+"""Which sequences of a target must move so that no value comes twice, and which can't.
 
-The value of a plan is the furthest of: what the source has given out plus the margin,
-what the target has given out, what the target's column holds; then the first value
-from there on that the target could have reached itself. Never backwards, unless the
-sequence was named for it.
+Never backwards, unless the sequence was named for it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -20,19 +17,13 @@ from pgconflict.core.sequence import (
     differences,
     same_definition,
 )
+from pgconflict.core.sequence_aim import furthest, kept, no_room
 from pgconflict.core.sequence_change import Change
-from pgconflict.core.sequence_position import Moved, at, position_beyond, reaches
+from pgconflict.core.sequence_policy import Policy, Reason
+from pgconflict.core.sequence_position import at, position_beyond
 
-
-class Reason(StrEnum):
-    """Why a sequence is to move."""
-
-    BEHIND = "behind the source"
-    MARGIN = "within the margin of the source"
-    COLUMN = "below its column"
-    BACKWARDS = "backwards, as asked"
-    DEFINITION = "its definition"
-    MISSING = "missing"
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class Obstacle(StrEnum):
@@ -43,34 +34,6 @@ class Obstacle(StrEnum):
     BOUNDS = "out of the target's bounds"
     MARGIN = "no room for the margin"
     UNREADABLE = "unreadable"
-
-
-class Policy(msgspec.Struct, frozen=True, kw_only=True):
-    """What the operator asked for."""
-
-    margin: int = 0
-    """How many of the source's values the target is to be ahead of the source."""
-
-    distances: Mapping[SequenceName, int] | None = None
-    """A margin of each sequence's own, as a distance between values, instead."""
-
-    stride: int = 1
-    """A move goes this many margins ahead, so that not every look makes a move."""
-
-    allow_backwards: frozenset[SequenceName] = frozenset()
-    with_definition: bool = False
-    create_missing: bool = False
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether a copy of the source is as far as the target has to be."""
-        return self.margin == 0 and self.distances is None
-
-    def distance(self, source: SequenceState) -> int:
-        """The margin as a distance between two values; never negative."""
-        if self.distances is not None:
-            return self.distances.get(source.name, 0)
-        return self.margin * abs(source.increment)
 
 
 class Advance(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -232,16 +195,16 @@ def plan_one(
             detail = "; ".join(differences(source, target))
             return Blocked(name=name, obstacle=Obstacle.DEFINITION, detail=detail)
         shape = definition = _redefined(source, target)
-    position = _furthest(source, target, shape, policy, column_value)
+    position = furthest(source, target, shape, policy, column_value)
     is_far_enough = position is None or position[:2] == (None, Reason.MARGIN)
     if definition is not None and is_far_enough:
-        kept, why, outside = _kept(shape, target)
-        position = kept, why, outside or (position and position[2])
+        stay, why, outside = kept(shape, target)
+        position = stay, why, outside or (position and position[2])
     if position is None:
         return None
     moved, reason, note = position
     if moved is None:
-        assert note is not None  # noqa: S101  # _furthest says why
+        assert note is not None  # noqa: S101  # furthest says why
         short = reason is Reason.MARGIN
         obstacle = Obstacle.MARGIN if short else Obstacle.BOUNDS
         return Blocked(name=name, obstacle=obstacle, detail=note)
@@ -274,101 +237,6 @@ def _redefined(source: SequenceState, target: SequenceState) -> SequenceState:
     )
 
 
-def _kept(
-    shape: SequenceState, target: SequenceState
-) -> tuple[Moved | None, Reason, str | None]:
-    """Return the target's own position, if the new definition can hold it."""
-    assert target.last_value is not None  # noqa: S101  # plan_one has looked
-    if shape.minimum <= target.last_value <= shape.maximum:
-        return (target.last_value, target.is_called), Reason.DEFINITION, None
-    return None, Reason.DEFINITION, _outside(target.last_value, shape)
-
-
-def _no_room(aim: int, shape: SequenceState) -> str:
-    end = "MAXVALUE" if shape.direction > 0 else "MINVALUE"
-    return (
-        f"the margin would reach {aim}, beyond its {end} {shape.bound}: a smaller"
-        f" --margin, or ALTER SEQUENCE ... {end} on both nodes"
-    )
-
-
-def _outside(value: int, shape: SequenceState) -> str:
-    return f"{value} is not between {shape.minimum} and {shape.maximum}"
-
-
-def _furthest(
-    source: SequenceState,
-    target: SequenceState,
-    shape: SequenceState,
-    policy: Policy,
-    column_value: int | None,
-) -> tuple[Moved | None, Reason, str | None] | None:
-    """Return where the target must be, why, and a note; None: it is there already.
-
-    The position is None when its bounds have no such place; the note says so then.
-    The reason is then MARGIN if it is only the margin that has no place.
-    """
-    # What it has given out binds the target, but for two cases: it was named for
-    # going back, or a new definition turns it round.
-    free = target.name in policy.allow_backwards or shape.direction != target.direction
-    stays = not free and shape.increment == target.increment
-    aims = _aims(source, target, policy, column_value, free=free, stays=stays)
-    if aims is None:
-        return None
-    far, ideal, least, reason = aims
-    no_room = _no_room(ideal, shape)
-    for note, aim in ((None, far), (None, ideal), (no_room, least)):
-        moved = position_beyond(source, shape, aim)
-        if moved is None:
-            continue
-        then = at(shape, *moved)
-        ahead = (then.used - target.used) * shape.direction
-        if moved == (target.last_value, target.is_called) or (stays and ahead <= 0):
-            # It has passed the source, but not by the margin.
-            return (None, Reason.MARGIN, note) if note is not None else None
-        if free or reaches(then, target.used):
-            return moved, reason, note
-    if reason is not Reason.MARGIN:
-        return None, reason, _outside(least, shape)
-    if least == target.used:
-        return None, reason, no_room
-    return None, Reason.COLUMN, _outside(least, shape)
-
-
-def _aims(
-    source: SequenceState,
-    target: SequenceState,
-    policy: Policy,
-    column_value: int | None,
-    *,
-    free: bool,
-    stays: bool,
-) -> tuple[int, int, int, Reason] | None:
-    """Return what to get beyond: with a stride, with the margin, without; and why."""
-    direction = source.direction
-    distance = policy.distance(source) * direction
-    far, ideal, least = [], [], []
-    reason = Reason.BACKWARDS if free else Reason.BEHIND
-    if not (stays and reaches(target, source.used + distance)):
-        if stays and reaches(target, source.used):
-            reason = Reason.MARGIN
-        far.append(source.used + distance * policy.stride)
-        ideal.append(source.used + distance)
-        least.append(source.used)
-    if column_value is not None and not (stays and reaches(target, column_value)):
-        if all((column_value - aim) * direction > 0 for aim in far):
-            reason = Reason.COLUMN
-        for aims in (far, ideal, least):
-            aims.append(column_value)
-    if not least:
-        return None
-    if not free:
-        for aims in (far, ideal, least):
-            aims.append(target.used)
-    choose = max if direction > 0 else min
-    return choose(far), choose(ideal), choose(least), reason
-
-
 def _missing(
     source: SequenceState, policy: Policy, owner: SequenceColumn | None
 ) -> Advance | Blocked:
@@ -388,7 +256,7 @@ def _missing(
     fresh = msgspec.structs.replace(source, oid=0)
     aim = source.used + policy.distance(source) * source.direction
     moved = position_beyond(source, fresh, aim)
-    note = None if moved else _no_room(aim, fresh)
+    note = None if moved else no_room(aim, fresh)
     moved = moved or (source.last_value, source.is_called)
     return Advance(
         target=fresh,

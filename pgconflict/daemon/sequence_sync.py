@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Final
 
 from pgconflict.core.sequence_compare import NodeView, State, compare
 from pgconflict.core.sequence_level import far_behind, furthest, lag
-from pgconflict.core.sequence_plan import Plan, Policy, plan
+from pgconflict.core.sequence_plan import Plan, plan
+from pgconflict.core.sequence_policy import Policy
 from pgconflict.core.sequence_rate import distances, rates
 from pgconflict.errors import ConfigError
 from pgconflict.server.connect import translated

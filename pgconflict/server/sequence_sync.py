@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from fnmatch import translate
 from typing import TYPE_CHECKING, Final
 
-from pgconflict.core.sequence_plan import Plan, Policy, plan
+from pgconflict.core.sequence_plan import Plan, plan
+from pgconflict.core.sequence_policy import Policy
 from pgconflict.core.sequence_proof import Proof, prove
 from pgconflict.core.sequence_rate import distances, rates
 from pgconflict.errors import ConfigError

@@ -11,11 +11,10 @@ from pgconflict.core.sequence_plan import (
     Advance,
     Blocked,
     Obstacle,
-    Policy,
-    Reason,
     plan,
     plan_one,
 )
+from pgconflict.core.sequence_policy import Policy, Reason
 from pgconflict.core.sequence_position import not_proved, reaches
 from pgconflict.core.sequence_proof import prove
 from tests.fixtures.sequence_states import definitions, given_out, pairs, placed

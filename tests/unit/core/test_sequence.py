@@ -9,7 +9,12 @@ from pgconflict.core.sequence import SequenceColumn, SequenceName, SequenceState
 from pgconflict.core.sequence_change import Change, Outcome, Result, verdict
 from pgconflict.core.sequence_check import Given, Risk, Severity, check
 from pgconflict.core.sequence_compare import NodeView, State, compare, limit
-from pgconflict.core.sequence_plan import Obstacle, Plan, Policy, plan
+from pgconflict.core.sequence_plan import (
+    Obstacle,
+    Plan,
+    plan,
+)
+from pgconflict.core.sequence_policy import Policy
 from pgconflict.core.sequence_position import not_proved
 from pgconflict.core.sequence_proof import prove
 from pgconflict.core.sequence_rate import distances, rates
