@@ -11,7 +11,7 @@ from pgconflict.core.capability import Capability, capability
 from pgconflict.core.sequence_plan import plan
 from pgconflict.core.sequence_policy import Policy
 from pgconflict.errors import NodeNotReadyError, PgConflictError
-from pgconflict.server.preflight.facts import ClusterFacts, read
+from pgconflict.server.preflight.cluster import read
 from pgconflict.server.preflight.judge import Path, switchover, upgrade
 from pgconflict.server.preflight.recorded import Gap, OpenConflict, Recorded
 from pgconflict.server.sequences import SequenceNode
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from pgconflict.config import Config, Node
     from pgconflict.core.sequence_plan import Plan
+    from pgconflict.server.preflight.facts import ClusterFacts
     from pgconflict.server.preflight.finding import Finding
     from pgconflict.server.subscriptions.facts import Subscription
 
