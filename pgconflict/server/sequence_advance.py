@@ -23,12 +23,13 @@ from pgconflict.server import sequence_lock
 from pgconflict.server.connect import translated
 from pgconflict.server.sequence_careful import change_carefully
 from pgconflict.server.sequence_create import create
-from pgconflict.server.sequences import array, fetch, read_positions
+from pgconflict.server.sequence_reader import array, fetch, read_positions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from pgconflict.server.sequences import Connection, Progress, SequenceNode
+    from pgconflict.server.sequence_reader import Connection, Progress
+    from pgconflict.server.sequences import SequenceNode
 
 # Larger ones are hardly faster and hold each lock for longer.
 LIGHT_BATCH: Final = 500

@@ -12,13 +12,13 @@ from psycopg import sql
 
 from pgconflict.core.sequence_change import Change, Outcome, Result, verdict
 from pgconflict.server import sequence_lock
-from pgconflict.server.sequences import array, fetch, read_positions, state_of
+from pgconflict.server.sequence_reader import array, fetch, read_positions, state_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pgconflict.core.sequence import SequenceState
-    from pgconflict.server.sequences import Connection
+    from pgconflict.server.sequence_reader import Connection
 
 
 async def change_carefully(

@@ -16,13 +16,14 @@ from psycopg import sql
 
 from pgconflict.core.sequence import DATA_TYPES, SequenceColumn, SequenceState
 from pgconflict.server.connect import translated
-from pgconflict.server.sequences import array
+from pgconflict.server.sequence_reader import array
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from pgconflict.core.sequence import SequenceName
-    from pgconflict.server.sequences import Connection, Progress, SequenceNode, States
+    from pgconflict.server.sequence_reader import Connection, Progress
+    from pgconflict.server.sequences import SequenceNode, States
 
 # Each takes locks on a table, its indexes and partitions.
 BATCH: Final = 50

@@ -9,10 +9,10 @@ from psycopg import sql
 
 from pgconflict.core.sequence_change import Change, Outcome, Result
 from pgconflict.server import sequence_lock
-from pgconflict.server.sequences import array, fetch
+from pgconflict.server.sequence_reader import array, fetch
 
 if TYPE_CHECKING:
-    from pgconflict.server.sequences import Connection
+    from pgconflict.server.sequence_reader import Connection
 
 
 async def create(connection: Connection, change: Change) -> Result:

@@ -18,7 +18,7 @@ from psycopg import conninfo
 from pgconflict.core.lsn import format_lsn
 from pgconflict.errors import PgConflictError
 from pgconflict.server.connect import translated
-from pgconflict.server.sequences import fetch
+from pgconflict.server.sequence_reader import fetch
 from pgconflict.server.statements import alter_subscription
 
 if TYPE_CHECKING:

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from pgconflict.core.sequence import SequenceColumn, SequenceName
     from pgconflict.core.sequence_change import Change
     from pgconflict.core.sequence_ranges import Staggered
-    from pgconflict.server.sequences import Progress, SequenceNode, States
+    from pgconflict.server.sequence_reader import Progress
+    from pgconflict.server.sequences import SequenceNode, States
 
 
 @dataclass(slots=True)

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
     from pgconflict.core.sequence import SequenceColumn, SequenceName
     from pgconflict.core.sequence_rate import Rates
-    from pgconflict.server.sequences import Progress, SequenceNode, States
+    from pgconflict.server.sequence_reader import Progress
+    from pgconflict.server.sequences import SequenceNode, States
 
 Watch = "Callable[[str, int], Progress]"
 
