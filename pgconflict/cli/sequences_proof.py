@@ -106,25 +106,15 @@ def _lsn(lsn: int | None) -> str | None:
 def stored_values(lines: Iterable[Line], node: str | None) -> Iterator[Value]:
     """Yield each sequence as the conflict log keeps it."""
     for line in lines:
-        source, before, after = line.source, line.before, line.after
-        yield Value(
+        yield Value.of(
             node or "",
-            line.name.schemaname,
-            line.name.sequencename,
-            source.last_value if source else None,
-            source.is_called if source else None,
-            before.last_value if before else None,
-            before.is_called if before else None,
-            after.last_value if after else None,
-            after.is_called if after else None,
-            after.increment if after else None,
-            after.minimum if after else None,
-            after.maximum if after else None,
-            after.file if after else None,
-            line.column_value,
-            line.moved,
-            line.reason,
-            line.doubt,
+            line.name,
+            (line.before, line.after),
+            moved=line.moved,
+            reason=line.reason,
+            doubt=line.doubt,
+            source=line.source,
+            column_value=line.column_value,
         )
 
 

@@ -20,37 +20,40 @@ from pgconflict.cli.sequences_access import (
     interruptible,
     nodes_of,
     opened,
-    position_of,
     refuse_none,
     say,
     storing,
     watch,
 )
 from pgconflict.cli.sequences_options import option
+from pgconflict.cli.sequences_stagger_words import (
+    done_document,
+    ending_of,
+    plan_document,
+    print_done,
+    print_steps,
+    stored_values,
+)
 from pgconflict.config.values import duration
 from pgconflict.conflict_log import sequence_syncs
-from pgconflict.conflict_log.sequence_syncs import Ending, Run, Value
+from pgconflict.conflict_log.sequence_syncs import Ending, Run
 from pgconflict.core.sequence_stagger import Method, Scheme
 from pgconflict.errors import PgConflictError
 from pgconflict.server.sequence_advance import Patience
-from pgconflict.server.sequence_lock import by_hand
 from pgconflict.server.sequence_staggering import (
     NodesLook,
-    Staggering,
     look_at_all,
     stagger_all,
 )
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     import psycopg
 
     from pgconflict.config import Config, Node
     from pgconflict.server.sequences import SequenceNode
-
-_COLUMNS = ("sequence", "node", "was", "is", "increment", "reason", "proof")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -133,7 +136,7 @@ async def _stagger(
         if not arguments.apply:
             return _show(arguments, seen, connected[0].database)
         if not arguments.json:
-            _print_steps(seen)
+            print_steps(seen)
         if arguments.no_store:
             return await _apply(config, arguments, connected, seen, None)
         with conflict_log(config) as connection:
@@ -168,25 +171,11 @@ async def _look(
     return seen
 
 
-def _print_steps(seen: NodesLook) -> None:
-    for node in seen.states:
-        steps = [
-            step for plan in seen.plans for step in plan.steps if step.node == node
-        ]
-        if steps:
-            print(f"-- node {output.visible(node)}")
-        for step in steps:
-            print(output.visible(by_hand(step.change)))
-    for plan in seen.plans:
-        if plan.refusal is not None:
-            print(f"-- {output.visible(str(plan.name))}: {plan.refusal}")
-
-
 def _show(arguments: argparse.Namespace, seen: NodesLook, database: str) -> int:
     if arguments.json:
-        output.print_json(_plan_document(seen, database))
+        output.print_json(plan_document(seen, database))
     else:
-        _print_steps(seen)
+        print_steps(seen)
     say("nothing was changed: --apply does it")
     return _code(seen, blocked=False)
 
@@ -196,32 +185,6 @@ def _code(seen: NodesLook, *, blocked: bool) -> int:
     if any(text.startswith("unreadable") for text in refusals) or seen.refused:
         return DENIED
     return FINDINGS if refusals or blocked else 0
-
-
-def _plan_document(seen: NodesLook, database: str) -> dict[str, Any]:
-    return {
-        "database": database,
-        "steps": [
-            {
-                "schemaname": plan.name.schemaname,
-                "sequencename": plan.name.sequencename,
-                "node": step.node,
-                "statement": by_hand(step.change),
-                "frontier": plan.frontier,
-            }
-            for plan in seen.plans
-            for step in plan.steps
-        ],
-        "refused": [
-            {
-                "schemaname": plan.name.schemaname,
-                "sequencename": plan.name.sequencename,
-                "reason": plan.refusal,
-            }
-            for plan in seen.plans
-            if plan.refusal is not None
-        ],
-    }
 
 
 async def _apply(
@@ -246,15 +209,15 @@ async def _apply(
             with store():
                 sequence_syncs.end(connection, sync_id, Ending(outcome="failed"))
         raise
-    ending = _ending(done)
+    ending = ending_of(done)
     if connection is not None and sync_id is not None:
         with store():
-            sequence_syncs.end(connection, sync_id, ending, _values(done))
+            sequence_syncs.end(connection, sync_id, ending, stored_values(done))
     if arguments.json:
-        document = _plan_document(seen, nodes[0].database)
-        output.print_json(document | _done_document(ending, sync_id))
+        document = plan_document(seen, nodes[0].database)
+        output.print_json(document | done_document(ending, sync_id))
     else:
-        _print_done(done, ending, sync_id)
+        print_done(done, ending, sync_id)
     return _code(seen, blocked=ending.outcome != "proved")
 
 
@@ -274,83 +237,3 @@ def _run(arguments: argparse.Namespace, nodes: Sequence[SequenceNode]) -> Run:
         },
         node_role=nodes[0].first.info.user,
     )
-
-
-def _ending(done: Staggering) -> Ending:
-    lines = done.lines
-    moved = sum(line.moved for line in lines)
-    blocked = sum(line.blocked for line in lines)
-    doubts = sum(line.doubt is not None for line in lines)
-    return Ending(
-        outcome="not_proved" if blocked or doubts else "proved",
-        moved=moved,
-        unchanged=len(lines) - moved - blocked,
-        blocked=blocked,
-        doubts=doubts,
-        longest_lock_s=done.longest_lock_s if done.applied else None,
-    )
-
-
-def _values(done: Staggering) -> Iterator[Value]:
-    for line in done.lines:
-        before, after = line.before, line.after
-        yield Value(
-            line.node,
-            line.name.schemaname,
-            line.name.sequencename,
-            None,
-            None,
-            before.last_value if before else None,
-            before.is_called if before else None,
-            after.last_value if after else None,
-            after.is_called if after else None,
-            after.increment if after else None,
-            after.minimum if after else None,
-            after.maximum if after else None,
-            after.file if after else None,
-            None,
-            line.moved,
-            line.reason,
-            line.doubt,
-        )
-
-
-def _done_document(ending: Ending, sync_id: int | None) -> dict[str, Any]:
-    return {
-        "sync_id": sync_id,
-        "outcome": ending.outcome,
-        "moved": ending.moved,
-        "blocked": ending.blocked,
-        "doubts": ending.doubts,
-        "longest_lock_s": ending.longest_lock_s,
-    }
-
-
-def _print_done(done: Staggering, ending: Ending, sync_id: int | None) -> None:
-    wrong = [line for line in done.lines if line.blocked or line.doubt is not None]
-    if wrong:
-        output.print_table(
-            _COLUMNS,
-            [
-                (
-                    str(line.name),
-                    line.node,
-                    position_of(line.before),
-                    position_of(line.after),
-                    line.after.increment if line.after else None,
-                    line.reason,
-                    line.doubt or "proved",
-                )
-                for line in wrong
-            ],
-        )
-    say(f"changed {ending.moved}, unchanged {ending.unchanged}, not {ending.blocked}")
-    if ending.outcome == "proved":
-        say(
-            "proved by reading all nodes again: no value can come from two of them,"
-            " from the definitions they have now"
-        )
-    else:
-        say(f"NOT proved for {ending.doubts} of {len(done.lines)}")
-    if sync_id is not None:
-        say(f"kept as run {sync_id}: pgconflict sequences sync --proof {sync_id}")

@@ -10,7 +10,7 @@ import getpass
 import socket
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 import psycopg
@@ -25,6 +25,8 @@ from pgconflict.queries import query
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from pgconflict.core.sequence import SequenceState
 
 Connection = psycopg.Connection[Any]
 
@@ -80,6 +82,43 @@ class Value(msgspec.Struct, frozen=True, gc=False):
     moved: bool
     reason: str
     doubt: str | None
+
+    @classmethod
+    def of(
+        cls,
+        node: str,
+        name: SequenceName,
+        states: tuple[SequenceState | None, SequenceState | None],
+        *,
+        moved: bool,
+        reason: str,
+        doubt: str | None,
+        source: SequenceState | None = None,
+        column_value: int | None = None,
+    ) -> Self:
+        """A sequence whose states were these, before and after; None: it was not there.
+
+        Without a source it got values of its own.
+        """
+        before, after = states
+        return cls(
+            node,
+            *name,
+            source.last_value if source else None,
+            source.is_called if source else None,
+            before.last_value if before else None,
+            before.is_called if before else None,
+            after.last_value if after else None,
+            after.is_called if after else None,
+            after.increment if after else None,
+            after.minimum if after else None,
+            after.maximum if after else None,
+            after.file if after else None,
+            column_value,
+            moved,
+            reason,
+            doubt,
+        )
 
 
 class Ending(msgspec.Struct, frozen=True, kw_only=True):
