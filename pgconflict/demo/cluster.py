@@ -14,7 +14,6 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal, Self
 
 from pgconflict.demo.account import Account, programs_for, server_account
@@ -28,9 +27,13 @@ from pgconflict.demo.process import (
     watcher,
 )
 from pgconflict.demo.programs import bin_dir_of_wheel, major_of, version_of
+from pgconflict.demo.settings import conf_value, defaults_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
+
+    from pgconflict.demo.settings import Settings
 
 __all__ = [
     "Cluster",
@@ -41,38 +44,7 @@ __all__ = [
     "version_of",
 ]
 
-SettingValue = str | int | float | bool
-Settings = Mapping[str, SettingValue]
 StopMode = Literal["smart", "fast", "immediate"]
-
-# The keys are "since this major version".
-DEFAULT_SETTINGS: Mapping[int, Settings] = {
-    15: {
-        "listen_addresses": "127.0.0.1",
-        "unix_socket_permissions": "0777",
-        "shared_buffers": "16MB",
-        "max_connections": 100,
-        "wal_level": "logical",
-        "max_wal_senders": 30,
-        "max_replication_slots": 30,
-        "max_worker_processes": 40,
-        "max_logical_replication_workers": 30,
-        "track_commit_timestamp": True,
-        "autovacuum": True,
-        "logging_collector": True,
-        "log_destination": "jsonlog",
-        "log_directory": "log",
-        "log_timezone": "UTC",
-        "timezone": "UTC",
-        # The data is thrown away with the server: only its speed matters.
-        "fsync": False,
-        "full_page_writes": False,
-    },
-    18: {
-        # Until 17 max_replication_slots limited the origins too.
-        "max_active_replication_origins": 30,
-    },
-}
 
 _STOP_SIGNALS: Mapping[StopMode, signal.Signals] = {
     "smart": signal.SIGTERM,
@@ -97,7 +69,7 @@ class Cluster:
         parent: Existing folder for the server's files.
         name: Folder inside `parent`; also the server's `cluster_name`.
         port: TCP port on 127.0.0.1; a free one if left out.
-        settings: Server settings, over `DEFAULT_SETTINGS`.
+        settings: Server settings, over those of `pgconflict.demo.settings`.
 
     Raises:
         ClusterError: `bin_dir` holds no PostgreSQL that the account can run.
@@ -124,13 +96,7 @@ class Cluster:
         self.data_directory = self.directory / "data"
         self.start_log = self.directory / "start.log"
         self.socket_directory = socket_directory(self.account)
-        self.settings: dict[str, SettingValue] = {
-            key: value
-            for since, settings_since in DEFAULT_SETTINGS.items()
-            if since <= self.major
-            for key, value in settings_since.items()
-        }
-        self.settings |= {
+        self.settings = defaults_of(self.major) | {
             "port": self.port,
             "unix_socket_directories": str(self.socket_directory),
             "cluster_name": name,
@@ -227,7 +193,7 @@ class Cluster:
         They count from the next `reload` or `restart`, as the setting demands.
         """
         self.settings |= settings
-        lines = [f"{key} = {_conf_value(value)}\n" for key, value in settings.items()]
+        lines = [f"{key} = {conf_value(value)}\n" for key, value in settings.items()]
         with (self.data_directory / "postgresql.conf").open("a") as conf:
             conf.writelines(lines)
 
@@ -384,12 +350,6 @@ def _quoted(value: str | int) -> str:
     if re.fullmatch(r"[\w./:-]+", text, re.ASCII):
         return text
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
-
-
-def _conf_value(value: SettingValue) -> str:
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    return "'" + str(value).replace("\\", "\\\\").replace("'", "''") + "'"
 
 
 def _parents_hint(directory: Path, account: Account | None) -> str | None:

@@ -13,7 +13,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from pgconflict.demo.cluster import Cluster, ClusterError, SettingValue
+from pgconflict.demo.cluster import Cluster, ClusterError
 from pgconflict.demo.errors import DemoError
 from pgconflict.server.grants import monitor_grants
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from pgconflict.demo.settings import SettingValue
     from pgconflict.demo.signals import Signals
 
 NODES: Final = ("a", "b")

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import datetime
 
-    from pgconflict.demo.cluster import SettingValue
+    from pgconflict.demo.settings import SettingValue
     from tests.fixtures.nodes import Node, Replicated
 
 BURST = 200_000

@@ -27,7 +27,7 @@ from tests.fixtures.servers import ConflictLogServer
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from pgconflict.demo.cluster import SettingValue
+    from pgconflict.demo.settings import SettingValue
 
 ROWS = int(os.environ.get("PGCONFLICT_BENCH_ROWS", "2000000"))
 DAYS = 90

@@ -28,7 +28,7 @@ from tests.fixtures.servers import ConflictLogServer
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from pgconflict.demo.cluster import SettingValue
+    from pgconflict.demo.settings import SettingValue
 
 NODE = Node(name="a", system_identifier=7_000_000_000_000_000_001)
 ROWS = 100_000

@@ -21,7 +21,7 @@ from tests.fixtures.waiting import wait_until
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from pgconflict.demo.cluster import SettingValue
+    from pgconflict.demo.settings import SettingValue
     from tests.fixtures.nodes import Node, Pair, Replicated
     from tests.fixtures.servers import Servers
 
