@@ -996,25 +996,28 @@ CREATE TABLE pgconflict.position_seen (
     place bigint NOT NULL,
     system_identifier bigint NOT NULL,
     subid bigint,
-    began timestamp with time zone NOT NULL,
-    ended timestamp with time zone NOT NULL,
-    lsn bigint NOT NULL,
-    confirmed bigint NOT NULL,
-    oldest_xid bigint NOT NULL,
-    session timestamp with time zone NOT NULL
+    up_since timestamp with time zone NOT NULL,
+    until timestamp with time zone NOT NULL,
+    began timestamp with time zone[] NOT NULL,
+    ended timestamp with time zone[] NOT NULL,
+    lsn bigint[] NOT NULL,
+    confirmed bigint[] NOT NULL,
+    oldest_xid bigint[] NOT NULL
 );
 
 COMMENT ON TABLE pgconflict.position_seen IS 'How far each node had written its WAL, or applied another''s, in the last six hours';
 
 COMMENT ON COLUMN pgconflict.position_seen.subid IS 'The subscription that had applied so far; null: the node''s own WAL was written so far';
 
-COMMENT ON COLUMN pgconflict.position_seen.began IS 'The node''s clock before it was asked; ended: after';
+COMMENT ON COLUMN pgconflict.position_seen.up_since IS 'The same between two positions: the server did not crash between them';
 
-COMMENT ON COLUMN pgconflict.position_seen.lsn IS 'The position, as a number; confirmed: what had been confirmed to the publisher before';
+COMMENT ON COLUMN pgconflict.position_seen.until IS 'The last of `ended`';
+
+COMMENT ON COLUMN pgconflict.position_seen.began IS 'The node''s clock before it was asked each time; ended: after';
+
+COMMENT ON COLUMN pgconflict.position_seen.lsn IS 'The positions, as numbers; confirmed: what had been confirmed to the publisher before';
 
 COMMENT ON COLUMN pgconflict.position_seen.oldest_xid IS 'Every lower transaction had ended before the position was read';
-
-COMMENT ON COLUMN pgconflict.position_seen.session IS 'Names the connection: between positions of one the server did not crash';
 
 ALTER TABLE pgconflict.position_seen ALTER COLUMN place ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME pgconflict.position_seen_place_seq
@@ -1353,6 +1356,34 @@ ALTER TABLE pgconflict.subscription_action ALTER COLUMN action_id ADD GENERATED 
     CACHE 1
 );
 
+CREATE TABLE pgconflict.table_seen (
+    system_identifier bigint NOT NULL,
+    relid bigint NOT NULL,
+    seen_at timestamp with time zone NOT NULL,
+    up_since timestamp with time zone NOT NULL,
+    change text NOT NULL,
+    same_since timestamp with time zone NOT NULL,
+    vacuums bigint NOT NULL,
+    vacuuming_ms double precision,
+    at_work_since timestamp with time zone,
+    vacuum_began timestamp with time zone[] NOT NULL,
+    vacuum_ended timestamp with time zone[] NOT NULL
+);
+
+COMMENT ON TABLE pgconflict.table_seen IS 'Tables with conflicts: since when they are as they are, and when vacuums may have been at work; times by the node''s clock';
+
+COMMENT ON COLUMN pgconflict.table_seen.seen_at IS 'When it was looked at last, at least';
+
+COMMENT ON COLUMN pgconflict.table_seen.up_since IS 'The same between two looks: the server did not crash between them';
+
+COMMENT ON COLUMN pgconflict.table_seen.change IS 'Names the last change of its definition, or TRUNCATE; same_since: since when it is known to be the last';
+
+COMMENT ON COLUMN pgconflict.table_seen.vacuums IS 'How many vacuums had ended; vacuuming_ms: how long they all took, null until 17';
+
+COMMENT ON COLUMN pgconflict.table_seen.at_work_since IS 'Since when at the earliest one is at work; null if none is';
+
+COMMENT ON COLUMN pgconflict.table_seen.vacuum_began IS 'Since when at the earliest each was at work; vacuum_ended: until when at the latest';
+
 CREATE VIEW pgconflict.top_keys AS
  SELECT schemaname,
     relname,
@@ -1563,6 +1594,9 @@ ALTER TABLE ONLY pgconflict.subscription_action
 ALTER TABLE ONLY pgconflict.table_owner
     ADD CONSTRAINT table_owner_role_name_node_schemaname_relname_key UNIQUE NULLS NOT DISTINCT (role_name, node, schemaname, relname);
 
+ALTER TABLE ONLY pgconflict.table_seen
+    ADD CONSTRAINT table_seen_pkey PRIMARY KEY (system_identifier, relid);
+
 ALTER TABLE ONLY pgconflict.verdict_due
     ADD CONSTRAINT verdict_due_pkey PRIMARY KEY (conflict_id);
 
@@ -1597,7 +1631,7 @@ CREATE UNIQUE INDEX conflict_log_kept_system_identifier_coalesce_coalesce1_iden_
 
 CREATE INDEX conflict_log_kept_system_identifier_subid_idx ON pgconflict.conflict_log_kept USING btree (system_identifier, subid) WHERE stalls;
 
-CREATE INDEX position_seen_ended_idx ON pgconflict.position_seen USING brin (ended);
+CREATE INDEX position_seen_until_idx ON pgconflict.position_seen USING brin (until);
 
 CREATE INDEX verdict_due_due_at_idx ON pgconflict.verdict_due USING btree (due_at);
 

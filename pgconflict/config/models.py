@@ -125,7 +125,7 @@ class Node(_Section):
 class Verdict(_Section):
     """The looks at conflicting rows on both nodes: do they differ, was a write lost."""
 
-    enabled: bool = False
+    enabled: bool = True
     """false: no row of a node is ever read."""
 
     rate: Annotated[int, Field(ge=1, le=10_000)] = 50

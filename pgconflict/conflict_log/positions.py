@@ -40,7 +40,7 @@ async def positions_seen(connection: asyncpg.Connection) -> list[Seen]:
                 row["began"],
                 row["ended"],
                 row["lsn"],
-                row["session"],
+                row["up_since"],
                 row["oldest_xid"],
                 row["confirmed"],
             ),
@@ -67,7 +67,7 @@ async def put_positions(
         [one.sample.position for one in seen],
         [one.sample.confirmed for one in seen],
         [one.sample.oldest_xid for one in seen],
-        [one.sample.session for one in seen],
+        [one.sample.up_since for one in seen],
     ]
     async with translated():
         await connection.execute(query("positions_put"), *columns, list(void))

@@ -38,8 +38,8 @@ class Sample(msgspec.Struct, frozen=True):
     began: datetime
     ended: datetime
     position: int
-    session: datetime
-    """Names the connection: between samples of one the server did not crash."""
+    up_since: datetime
+    """Of the server: the same in two samples, it did not crash between them."""
 
     oldest_xid: int = 0
     """Of the written position: every lower transaction id had ended before it."""
@@ -88,20 +88,39 @@ class Samples:
             self._all = self._all[:half:2] + self._all[half:]
 
     def before(self, moment: datetime) -> Sample | None:
-        """Return the last one that was over before, if the server was then up.
+        """Return the last one that was over before, if the server was up from then on.
 
-        Up: there is a later sample of the same connection.
+        A crash may take back what was applied: there is a later one without it.
         """
         place = bisect_left(self._all, moment, key=lambda one: one.ended)
         if place == 0 or place == len(self._all):
             return None
         found = self._all[place - 1]
-        return found if self._all[place].session == found.session else None
+        return found if self._all[place].up_since == found.up_since else None
 
     def since(self, moment: datetime) -> Sample | None:
         """Return the first one that began later."""
         place = bisect_right(self._all, moment, key=lambda one: one.began)
         return None if place == len(self._all) else self._all[place]
+
+    @property
+    def newest(self) -> Sample | None:
+        """The newest one."""
+        return self._all[-1] if self._all else None
+
+    @property
+    def lowest(self) -> int | None:
+        """The lowest position that is known to have been reached; None if none is."""
+        for one in self._all:
+            if one.reached:
+                return min(lsn for lsn in (one.position, one.confirmed) if lsn)
+        return None
+
+    def until(self, position: int) -> Sample | None:
+        """Return the last one that was not beyond, with another one after it."""
+        place = bisect_right(self._all, position, key=lambda one: one.position)
+        place = min(place, len(self._all) - 1)
+        return None if place < 1 else self._all[place - 1]
 
     def reached(self, position: int) -> datetime | None:
         """Return when this position was reached at latest, by the node's clock."""

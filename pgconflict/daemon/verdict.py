@@ -15,14 +15,16 @@ import asyncpg
 
 from pgconflict.conflict_log.positions import positions_seen, put_positions
 from pgconflict.conflict_log.row_policy import RowPolicy
+from pgconflict.conflict_log.tables_seen import put_tables, tables_seen
 from pgconflict.conflict_log.verdicts import Verdicts
 from pgconflict.core.conflict import Kind
 from pgconflict.core.verdict import Reason, Verdict, difference
 from pgconflict.daemon.conflict_log import connect, policy_from
 from pgconflict.daemon.verdict_causes import Causes, complete, undecided
-from pgconflict.daemon.verdict_history import Arrivals, Progress, Vacuums
-from pgconflict.daemon.verdict_links import Changes, doubts, read_sides
+from pgconflict.daemon.verdict_history import Arrivals, Progress
+from pgconflict.daemon.verdict_links import doubts, read_sides
 from pgconflict.daemon.verdict_nodes import AWAY, Nodes
+from pgconflict.daemon.verdict_tables import NEVER, Tables
 from pgconflict.daemon.verdict_watch import Mark, Watch
 from pgconflict.errors import PrivilegeMissingError
 
@@ -60,8 +62,7 @@ class VerdictJob:
         self._tails = tails
         self._rate = config.verdict.rate
         self._watches: dict[int, Watch] = {}
-        self._changes = Changes()
-        self._vacuums = Vacuums()
+        self._tables = Tables()
         self._arrivals = Arrivals()
         self._progress = Progress()
         self._budget = 0.0
@@ -81,14 +82,15 @@ class VerdictJob:
         self._watches.clear()
         try:
             self._progress.load(await positions_seen(connection))
+            self._tables.load(await tables_seen(connection))
             while True:
                 busy = await self._round(verdicts, nodes)
-                await self._save(connection)
                 self._job.passed()
                 for _ in range(5 if busy else 2):
                     await asyncio.sleep(ROUND_S / 5 if busy else ROUND_S)
                     await nodes.sample()
                     self._progress.note(nodes.views.values())
+                await self._save(connection)
         finally:
             connection.terminate()
             nodes.close()
@@ -97,6 +99,7 @@ class VerdictJob:
         progress = self._progress
         await put_positions(connection, progress.unsaved, progress.void)
         progress.unsaved, progress.void = [], set()
+        await put_tables(connection, self._tables.unsaved())
 
     async def _round(self, verdicts: Verdicts, nodes: Nodes) -> bool:
         await verdicts.take(HELD)
@@ -108,7 +111,9 @@ class VerdictJob:
         for node in await nodes.look(verdicts):
             self._arrivals.forget(node)
         self._arrivals.note(nodes.views.values())
-        self._progress.note(nodes.views.values(), save=True)
+        self._progress.note(nodes.views.values())
+        for view in nodes.views.values():
+            self._tables.note_round(view)
         self._budget = min(self._budget + self._rate * ROUND_S, float(self._rate))
         places: dict[Place, list[Watch]] = defaultdict(list)
         for watch in self._watches.values():
@@ -162,10 +167,9 @@ class VerdictJob:
 
     def _since(self, sides: Sides) -> datetime:
         """Since when the publisher's table is known to be as it is."""
-        if sides.there_table is None:
-            return datetime.max.replace(tzinfo=UTC)
-        self._vacuums.note(sides.there, sides.there_table)
-        return self._changes.note(sides.there, sides.there_table)
+        if sides.there_table is not None:
+            self._tables.note(sides.there, sides.there_table)
+        return self._tables.same_since(sides.there, sides.there_table)
 
     def _vacuumed(self, entry: RowEntry, sides: Sides) -> bool:
         """Whether the version that the change met there may have been frozen by then.
@@ -182,12 +186,7 @@ class VerdictJob:
                 until = self._arrivals.applied_by(
                     sides.here.name, known.slot_name, entry.local_at
                 )
-        return self._vacuums.at_work(
-            there.system_identifier,
-            table.relid,
-            entry.remote_at,
-            until or datetime.max.replace(tzinfo=UTC),
-        )
+        return self._tables.vacuumed(there, table, entry.remote_at, until or NEVER)
 
     def _advance(
         self, watch: Watch, sides: Sides, moment: float, there_since: datetime

@@ -1,4 +1,4 @@
-"""What was seen of nodes from round to round: how far each came when, and vacuums.
+"""What was seen of nodes from round to round: how far each came when.
 
 Times are of one node's own clock.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import defaultdict, deque
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -22,15 +22,12 @@ if TYPE_CHECKING:
     from pgconflict.core.row_entry import RowEntry
     from pgconflict.daemon.verdict_links import Sides
     from pgconflict.daemon.verdict_nodes import NodeView
-    from pgconflict.server.row_reader import RowTable
 
 ROUNDS: Final = 4000
 """Remembered of each node: more than half an hour."""
 
 COMMITTING_S: Final = 1.0
 """How much later than its commit time a commit may be in the WAL."""
-
-LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 
 
 def _rounds() -> deque[tuple[datetime, int]]:
@@ -126,12 +123,11 @@ class Progress:
             return self._written[system_identifier]
         return self._applied[system_identifier, subid]
 
-    def _add(self, seen: Seen, *, save: bool) -> None:
+    def _add(self, seen: Seen) -> None:
         self._samples(seen.system_identifier, seen.subid).add(seen.sample)
-        if save:
-            self.unsaved.append(seen)
+        self.unsaved.append(seen)
 
-    def note(self, views: Collection[NodeView], *, save: bool = False) -> None:
+    def note(self, views: Collection[NodeView]) -> None:
         """Note what every node said, and that it is to be saved."""
         for view in views:
             system = view.system_identifier
@@ -139,12 +135,12 @@ class Progress:
                 self._set_back[system] = view.times_set_back
                 self._forget(system)
             if view.written is not None:
-                self._add(Seen(system, None, view.written), save=save)
+                self._add(Seen(system, None, view.written))
             for subid, sample in view.applied.items():
                 # Confirmed before this sample was taken, whoever was asked first.
                 confirmed = self._confirmed.get(_slot(view, subid), 0)
                 reached = msgspec.structs.replace(sample, confirmed=confirmed)
-                self._add(Seen(system, subid, reached), save=save)
+                self._add(Seen(system, subid, reached))
         for view in views:
             for name, lsn in view.slots.items():
                 self._confirmed[view.name, name] = lsn
@@ -189,73 +185,3 @@ def _slot(view: NodeView, subid: int) -> tuple[str, str]:
     """Publisher and slot of a subscription; empty where not known."""
     one = view.subscriptions.get(subid)
     return (one.publisher or "", one.slot_name or "") if one is not None else ("", "")
-
-
-@dataclass(slots=True)
-class _Vacuumed:
-    """Of one table: times between which a vacuum may have been at work."""
-
-    spans: deque[tuple[datetime, datetime]]
-    last: datetime | None
-    seen_at: datetime
-    open_since: datetime | None
-    counted: int = 0
-    took_ms: float | None = None
-
-    def add(self, since: datetime, until: datetime) -> None:
-        """Add a span; the oldest ones become one that began long ago."""
-        if len(self.spans) == self.spans.maxlen:
-            _, oldest = self.spans.popleft()
-            self.spans[0] = (LONG_AGO, max(oldest, self.spans[0][1]))
-        self.spans.append((since, until))
-
-
-@dataclass(slots=True)
-class Vacuums:
-    """When vacuums were at work, as far as looking from time to time tells."""
-
-    _tables: dict[tuple[int, int], _Vacuumed] = field(default_factory=dict)
-
-    def note(self, view: NodeView, table: RowTable) -> None:
-        """Note a table as it was read just now."""
-        key = (view.system_identifier, table.relid)
-        known = self._tables.get(key)
-        now = view.clock
-        if known is None:
-            known = _Vacuumed(deque(maxlen=200), None, LONG_AGO, None)
-            self._tables[key] = known
-        ended = table.vacuumed_at
-        if ended is not None and ended != known.last:
-            # Whatever ended since the look before began after it, unless it was seen
-            # at work then; several that ended are one span.
-            known.add(_began(known, table, ended), ended)
-            known.last, known.open_since = ended, None
-        elif known.open_since is not None and not table.vacuums_now:
-            known.add(known.open_since, now)  # it was cancelled
-        if table.vacuums_now:
-            known.open_since = known.open_since or known.seen_at
-        else:
-            known.open_since = None
-        known.seen_at = now
-        known.counted, known.took_ms = table.vacuums, table.vacuuming_ms
-
-    def at_work(
-        self, system_identifier: int, relid: int, since: datetime, until: datetime
-    ) -> bool:
-        """Whether a vacuum may have been at work at some time between these."""
-        known = self._tables.get((system_identifier, relid))
-        if known is None:
-            return True
-        if known.open_since is not None and known.open_since <= until:
-            return True
-        return any(low <= until and high >= since for low, high in known.spans)
-
-
-def _began(known: _Vacuumed, table: RowTable, ended: datetime) -> datetime:
-    since = known.open_since or known.seen_at
-    if table.vacuums != known.counted + 1 or known.took_ms is None:
-        return since
-    if table.vacuuming_ms is None:
-        return since
-    took = timedelta(milliseconds=table.vacuuming_ms - known.took_ms + 2)
-    return max(since, ended - took)

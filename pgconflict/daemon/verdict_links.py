@@ -5,7 +5,7 @@ A missing entry proves something only where nothing else could have kept it away
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -91,22 +91,6 @@ class Sides:
             if not alike:
                 return Reason.TYPES_DIFFER
         return None
-
-
-@dataclass(slots=True)
-class Changes:
-    """Since when, by the node's clock, each table is known to be as it is."""
-
-    _seen: dict[tuple[int, int], tuple[str, datetime]] = field(default_factory=dict)
-
-    def note(self, view: NodeView, table: RowTable) -> datetime:
-        """Note a table as it was read just now; when it was first seen like that."""
-        key = (view.system_identifier, table.relid)
-        known = self._seen.get(key)
-        if known is None or known[0] != table.change:
-            known = (table.change, view.clock)
-            self._seen[key] = known
-        return known[1]
 
 
 async def read_sides(

@@ -94,7 +94,12 @@ class NodeView:
     sees_origins: bool = False
     """Whether the role may ask how far subscriptions have applied."""
 
-    opened: datetime | None = None
+    up_since: datetime = LONG_AGO
+    """The same as before: the server has not crashed in between."""
+
+    vacuuming: frozenset[int | None] = frozenset()
+    """Tables on which a vacuum is at work; None: on one that the role may not know."""
+
     facts_at: float = float("-inf")
     set_back: bool = False
     times_set_back: int = 0
@@ -115,7 +120,7 @@ class NodeView:
         return {"ahead_s": self.offset_s, "uncertainty_s": self.uncertainty_s}
 
     async def look(self) -> None:
-        """Ask how far it is, and how far the subscribers have confirmed.
+        """Ask how far it is and the subscribers have confirmed; which vacuums run.
 
         Raises:
             NodeUnavailableError: it did not answer.
@@ -126,6 +131,8 @@ class NodeView:
             for slot in await self.session.rows("slots")
             if slot["confirmed_lsn"] is not None
         }
+        rows = await self.session.rows("vacuums_at_work")
+        self.vacuuming = frozenset(row["relid"] for row in rows)
 
     async def sample(self) -> None:
         """Ask how far its WAL is written and others' is applied.
@@ -145,21 +152,21 @@ class NodeView:
                 self.times_set_back += 1
         self.position, self.clock = row["position"], clock
         self.answered_at = asked + took
-        self.opened = self.opened or clock
+        self.up_since = row["up_since"]
         self.written = Sample(
-            row["began"], clock, row["position"], self.opened, row["oldest_xid"]
+            row["began"], clock, row["position"], self.up_since, row["oldest_xid"]
         )
         self.offset_s = clock.timestamp() - (wall + took / 2)
         self.uncertainty_s = took / 2
-        await self._look_at_origins(self.opened)
+        await self._look_at_origins()
 
-    async def _look_at_origins(self, opened: datetime) -> None:
+    async def _look_at_origins(self) -> None:
         self.applied = {}
         if not self.sees_origins:
             return
         row = await self.session.row("origin_sample")
         for subid, lsn in _applied(row["applied"] or b"{}").items():
-            self.applied[subid] = Sample(row["began"], row["ended"], lsn, opened)
+            self.applied[subid] = Sample(row["began"], row["ended"], lsn, self.up_since)
 
 
 class Nodes:

@@ -83,13 +83,12 @@ class RowTable:
     """Then `changed_at` is by the other node's clock."""
 
     vacuumed_at: datetime | None
-    vacuums: int
-    """How many have ended."""
+    vacuums: int | None
+    """How many have ended; None for a partitioned table: its partitions have them."""
 
     vacuuming_ms: float | None
     """How long they all took together; None until 17."""
 
-    vacuums_now: bool
     incoming: tuple[Incoming, ...]
 
     def key_within(self, columns: Sequence[str]) -> Key | None:
@@ -155,9 +154,8 @@ class RowReader:
             changed_at=row["changed_at"],
             changed_by_apply=row["changed_by_apply"],
             vacuumed_at=row["vacuumed_at"],
-            vacuums=row["vacuums"] or 0,
+            vacuums=row["vacuums"],
             vacuuming_ms=row["vacuuming"],
-            vacuums_now=row["vacuums_now"],
             incoming=tuple(incoming),
         )
 

@@ -11,13 +11,11 @@ select c.oid as relid,
        -- The time is the origin's own then, by its clock.
        coalesce(o.roident <> 0, false) as changed_by_apply,
        greatest(s.last_vacuum, s.last_autovacuum) as vacuumed_at,
-       s.vacuum_count + s.autovacuum_count as vacuums,
+       -- Of a partitioned table its partitions are vacuumed.
+       case c.relkind when 'r' then s.vacuum_count + s.autovacuum_count end as vacuums,
        -- Milliseconds; known since 18.
        (v.stat ->> 'total_vacuum_time')::float8
-           + (v.stat ->> 'total_autovacuum_time')::float8 as vacuuming,
-       exists (select from pg_catalog.pg_stat_progress_vacuum v
-                where v.relid = c.oid
-                  and v.datname = pg_catalog.current_database()) as vacuums_now
+           + (v.stat ->> 'total_autovacuum_time')::float8 as vacuuming
   from pg_catalog.pg_class c
   join pg_catalog.pg_namespace n on n.oid = c.relnamespace
   left join pg_catalog.pg_stat_all_tables s on s.relid = c.oid

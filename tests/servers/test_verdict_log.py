@@ -6,7 +6,15 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from pgconflict.conflict_log.positions import Seen, positions_seen, put_positions
+from pgconflict.conflict_log.tables_seen import (
+    LONG_AGO,
+    SeenTable,
+    put_tables,
+    tables_seen,
+)
 from pgconflict.conflict_log.verdicts import Verdicts
 from pgconflict.core.progress import Sample
 from tests.fixtures.conflict_logs import connect, new_conflict_log, record
@@ -54,11 +62,58 @@ def test_old_positions_go_and_those_of_a_clock_that_was_set_back(
     conflict_log_server: ConflictLogServer,
 ) -> None:
     dsn = new_conflict_log(conflict_log_server)
-    put(dsn, [Seen(1, None, sample(7 * 3600)), Seen(1, None, sample(60))])
+    put(dsn, [Seen(1, None, sample(7 * 3600))])
+    put(dsn, [Seen(1, None, sample(60))])
     young = Seen(2, None, sample(50))
 
     assert put(dsn, [young]) == [Seen(1, None, sample(60)), young]
     assert put(dsn, [], void=[1]) == [young]
+
+
+def test_of_old_positions_the_last_of_each_time_is_found(
+    conflict_log_server: ConflictLogServer,
+) -> None:
+    dsn = new_conflict_log(conflict_log_server)
+    old = [Seen(1, None, sample(3600 - n / 10, position=n)) for n in range(5)]
+    young = [Seen(1, None, sample(60 - n / 10, position=n)) for n in range(5, 9)]
+
+    assert put(dsn, old) == old[-1:]
+    assert put(dsn, young) == [old[-1], *young]
+
+
+def test_tables_are_found_again_as_they_were_seen(
+    conflict_log_server: ConflictLogServer,
+) -> None:
+    dsn = new_conflict_log(conflict_log_server)
+    seen = SeenTable(
+        system_identifier=1,
+        relid=4_000_000_000,
+        seen_at=NOW,
+        up_since=NOW - timedelta(hours=1),
+        change="700",
+        same_since=NOW,
+        vacuums=0,
+        vacuuming_ms=None,
+    )
+    vacuumed = msgspec.structs.replace(
+        seen,
+        vacuums=2,
+        vacuuming_ms=3.5,
+        at_work_since=LONG_AGO,
+        spans=[(LONG_AGO, NOW), (NOW, NOW + timedelta(seconds=1))],
+    )
+    other = msgspec.structs.replace(seen, system_identifier=2)
+
+    async def work(tables: Sequence[SeenTable]) -> list[SeenTable]:
+        connection = await connect(dsn)
+        try:
+            await put_tables(connection, tables)
+            return await tables_seen(connection)
+        finally:
+            await connection.close()
+
+    assert asyncio.run(work([seen, other])) == [seen, other]
+    assert asyncio.run(work([vacuumed])) == [other, vacuumed]
 
 
 def test_each_conflict_is_taken_once_and_by_the_daemon_of_its_node(

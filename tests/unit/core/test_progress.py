@@ -23,11 +23,11 @@ def at(seconds: float) -> datetime:
     return NOON + timedelta(seconds=seconds)
 
 
-def samples(*seen: tuple[float, int, int], session: datetime = FIRST) -> Samples:
+def samples(*seen: tuple[float, int, int], up_since: datetime = FIRST) -> Samples:
     """Samples of (second, position, oldest transaction), a tenth of a second long."""
     found = Samples()
     for second, position, xid in seen:
-        found.add(Sample(at(second), at(second + 0.1), position, session, xid))
+        found.add(Sample(at(second), at(second + 0.1), position, up_since, xid))
     return found
 
 

@@ -1,4 +1,4 @@
-"""Vacuums that may have been at work, and when a commit had arrived."""
+"""When what a node had committed had arrived on another."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from pgconflict.daemon.verdict_history import Arrivals, Vacuums
+from pgconflict.daemon.verdict_history import Arrivals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,64 +16,6 @@ NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 def at(seconds: float) -> datetime:
     return NOON + timedelta(seconds=seconds)
-
-
-def looks(vacuums: Vacuums, *seen: tuple[float, float | None, bool]) -> Any:
-    """Look at (clock, when the last vacuum ended, whether one is at work)."""
-    for clock, ended, now in seen:
-        view: Any = SimpleNamespace(system_identifier=1, clock=at(clock))
-        table: Any = SimpleNamespace(
-            relid=5,
-            vacuumed_at=None if ended is None else at(ended),
-            vacuums_now=now,
-            vacuums=0 if ended is None else 1,
-            vacuuming_ms=None,
-        )
-        vacuums.note(view, table)
-
-    def at_work(since: float, until: float) -> bool:
-        return vacuums.at_work(1, 5, at(since), at(until))
-
-    return at_work
-
-
-def test_a_table_never_looked_at_may_be_vacuumed() -> None:
-    assert Vacuums().at_work(1, 5, at(0), at(1))
-
-
-def test_a_vacuum_counts_from_the_look_before_it() -> None:
-    at_work = looks(Vacuums(), (0, None, False), (10, 7, False), (20, 7, False))
-
-    assert at_work(1, 2)
-    assert at_work(6, 30)
-    assert not at_work(7.5, 30)
-    assert not at_work(-9, -1)
-
-
-def test_what_ended_before_the_first_look_began_whenever() -> None:
-    at_work = looks(Vacuums(), (10, 7, False))
-
-    assert at_work(-100, -50)
-    assert not at_work(8, 20)
-
-
-def test_one_that_is_at_work_counts_until_it_ends() -> None:
-    vacuums = Vacuums()
-    at_work = looks(vacuums, (0, None, False), (10, None, True))
-    assert at_work(1, 12)
-    assert not at_work(-5, -1)
-
-    looks(vacuums, (20, 15, False))
-    assert at_work(1, 2)
-    assert not at_work(16, 30)
-
-
-def test_one_that_was_cancelled_counts_too() -> None:
-    at_work = looks(Vacuums(), (0, None, False), (10, None, True), (20, None, False))
-
-    assert at_work(5, 6)
-    assert at_work(19, 25)
-    assert not at_work(21, 25)
 
 
 def rounds(*seen: tuple[float, int, int]) -> Arrivals:
