@@ -10,8 +10,8 @@ import msgspec
 
 from pgconflict.conflict_log.entry import LogPosition
 from pgconflict.daemon.overlap import Met
-from pgconflict.server.log_follower import FilePosition
 from pgconflict.server.log_reader import ReadPosition
+from pgconflict.server.log_search import FilePosition
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,11 +13,10 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from pgconflict.errors import PrivilegeMissingError
 from pgconflict.server.log_listing import GapReason, LogListing
+from pgconflict.server.log_search import FilePosition, digest, find_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -29,20 +28,6 @@ SIGNATURE_BYTES: Final = 1024
 
 READ_BYTES: Final = 1 << 17
 """How much is read at once; the follower keeps nothing."""
-
-# A file that was renamed is looked for among so many, the newest first.
-_SEARCHED_FILES: Final = 200
-_COMPRESSED: Final = (".gz", ".xz", ".zst", ".bz2", ".lz4")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FilePosition:
-    """A place in a file; `signature` digests its first `signature_length` bytes."""
-
-    file_name: str
-    signature: bytes
-    signature_length: int
-    byte_offset: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +89,7 @@ class LogFollower:
             False where the file is gone or is not the same any more; nothing is
             started then.
         """
-        log = await self._find(position)
+        log = await find_file(self.place, position)
         if log is None:
             return False
         piece = await log.read(0, 0, position.signature_length)
@@ -256,7 +241,7 @@ class LogFollower:
         position = self.position(reading.offset)
         if position is None or position.signature_length == 0:
             return None
-        return await self._find(position, other_than=reading.log.identity)
+        return await find_file(self.place, position, other_than=reading.log.identity)
 
     async def _lost(self, reading: _Reading) -> _Event:
         """Go on in the file that has disappeared, if it has another name now."""
@@ -283,78 +268,29 @@ class LogFollower:
             if log is None:
                 self.gaps["vanished"] += 1
                 continue
-            if self._reading is not None:
-                here = self._reading
-                self._listing.leave(
-                    here.log.identity, here.used, here.offset, here.head
-                )
-                self.close()
-            left = self._listing.left(log.identity)
-            if left is not None:
-                piece = await log.read(left.offset, 0, len(left.head))
-                if (
-                    piece is not None
-                    and piece.head == left.head
-                    and file.size >= left.offset
-                ):
-                    self._take(log, left.offset, left.head)
-                    return
-            self._take(log, 0, b"")
+            self._leave()
+            await self._take_up(log, file.size)
             return
+
+    def _leave(self) -> None:
+        """Let the present file go; where it grows it is taken up again there."""
+        if self._reading is None:
+            return
+        here = self._reading
+        self._listing.leave(here.log.identity, here.used, here.offset, here.head)
+        self.close()
+
+    async def _take_up(self, log: OpenLog, size: int) -> None:
+        """Go on in a file where it was left, or begin it."""
+        left = self._listing.left(log.identity)
+        if left is not None:
+            piece = await log.read(left.offset, 0, len(left.head))
+            if piece is not None and piece.head == left.head and size >= left.offset:
+                self._take(log, left.offset, left.head)
+                return
+        self._take(log, 0, b"")
 
     def _take(self, log: OpenLog, offset: int, head: bytes) -> _Reading:
         self._reading = _Reading(log, offset, offset, head, offset)
         self.place.watch(log)
         return self._reading
-
-    async def _find(
-        self, position: FilePosition, *, other_than: Hashable = None
-    ) -> OpenLog | None:
-        """Open the file of a position; None where there is none any more."""
-        for name in await self._names_to_search(position, other_than):
-            try:
-                log = await self.place.open(name)
-            except PrivilegeMissingError:
-                if name == position.file_name:
-                    raise
-                continue
-            if log is None:
-                continue
-            piece = await log.read(0, 0, position.signature_length)
-            if (
-                piece is not None
-                and log.identity != other_than
-                and digest(piece.head) == position.signature
-            ):
-                return log
-            log.close()
-        return None
-
-    async def _names_to_search(
-        self, position: FilePosition, other_than: Hashable
-    ) -> list[str]:
-        files = sorted(
-            (f for f in await self.place.files() if f.identity != other_than),
-            key=lambda file: file.modified,
-            reverse=True,
-        )
-        least = max(position.byte_offset, position.signature_length)
-        too_short = {file.name for file in files if file.size < least}
-        # Where the directory can't be listed (any more) it may be there all the same.
-        own = [position.file_name] if position.file_name not in too_short else []
-        if position.signature_length == 0:
-            # Nothing tells it from others but its name.
-            return own
-        others = [
-            file.name
-            for file in files
-            if file.name not in too_short
-            and file.name != position.file_name
-            and not file.name.endswith(_COMPRESSED)
-        ]
-        return own + others[:_SEARCHED_FILES]
-
-
-def digest(head: bytes) -> bytes:
-    """16 bytes that tell one beginning of a file from another."""
-    return blake2b(head, digest_size=16).digest()

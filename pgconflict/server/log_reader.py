@@ -13,12 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from pgconflict.errors import NodeNotReadyError, PrivilegeMissingError
-from pgconflict.server.log_follower import (
-    Bytes,
-    FileEnded,
-    FilePosition,
-    LogFollower,
-)
+from pgconflict.server.log_follower import Bytes, FileEnded, LogFollower
 from pgconflict.server.log_places import former_place, name_of, present_place
 from pgconflict.server.log_settings import FileNames, LogSettings
 
@@ -29,6 +24,7 @@ if TYPE_CHECKING:
     from pgconflict.config import Node
     from pgconflict.server.log_listing import GapReason
     from pgconflict.server.log_place import LogPlace
+    from pgconflict.server.log_search import FilePosition
     from pgconflict.server.session import NodeSession
 
 _SECOND_NS: Final = 10**9

@@ -21,13 +21,8 @@ from hypothesis.stateful import (
 )
 
 from pgconflict.server.local_log import LocalLog
-from pgconflict.server.log_follower import (
-    Bytes,
-    FilePosition,
-    LogFollower,
-    _Reading,
-    digest,
-)
+from pgconflict.server.log_follower import Bytes, LogFollower, _Reading
+from pgconflict.server.log_search import FilePosition, digest
 
 LOST_TOO_MUCH = "lines are missing that nobody destroyed"
 
