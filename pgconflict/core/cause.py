@@ -87,6 +87,8 @@ class Logged(msgspec.Struct, frozen=True, kw_only=True):
     local_kind: OriginKind | None
     moves_here: bool = False
     """The change gives the row this key, or may do so, and was sent by another key."""
+    of_this_row: bool = True
+    """False: its key can't be read, old or new, so that it may be about another row."""
     handed_over: bool = False
     """It was decided that it is a hand-over."""
     met_repair: bool = False
@@ -153,12 +155,16 @@ def decide(
         )
         for other in mirrored
     }
-    proofs = tuple(sorted(n for n, order in orders.items() if order is _Order.AFTER))
+    later = {n for n, order in orders.items() if order is _Order.AFTER}
+    sure = {other.conflict_id for other in mirrored if other.of_this_row}
+    proofs = tuple(sorted(later & sure))
     found = _proved(entry, mirrored, positions.placed, proofs)
     if found is not None:
         return found
-    if _Order.UNSURE in orders.values():
-        return _unknown("an entry of the other node can't be placed in time")
+    unsure = _Order.UNSURE in orders.values()
+    if unsure or later - sure:
+        doubt = "can't be placed in time" if unsure else "may be about another row"
+        return _unknown(f"an entry of the other node {doubt}")
     return _by_absence(entry, mirrored, own, doubts)
 
 

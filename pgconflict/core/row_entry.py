@@ -91,6 +91,7 @@ class RowEntry(msgspec.Struct, frozen=True, kw_only=True):
             local_at=self.local_at,
             local_kind=self._local.origin_kind,
             moves_here=moves,
+            of_this_row=key in (own, new, *locals_),
             handed_over=self.cause == Cause.HAND_OVER,
             met_repair=(
                 self.conflict_type in HANDED_OVER and self._local.origin == ORIGIN
@@ -106,7 +107,14 @@ class RowEntry(msgspec.Struct, frozen=True, kw_only=True):
 
     def _known(self) -> Values | None:
         if self.replica_identity is not None:
-            return self.replica_identity
+            # Of REPLICA IDENTITY FULL, whose values may be cut; those of a key never.
+            return {
+                name: value
+                for name, value in self.replica_identity.items()
+                if name not in self.truncated_columns
+                or value is None
+                or not value.endswith("...")
+            }
         keys = [local.key for local in self.local_conflicts if local.key]
         return keys[0] if len(keys) == 1 else None
 

@@ -138,3 +138,13 @@ def test_what_stopped_apply_leaves_an_absence_open() -> None:
     stopped = mirrored(stalls=True, remote_at=at(5), last_logged_at=at(15))
 
     assert decide(entry(), [], [stopped], []).cause is Cause.UNKNOWN
+
+
+def test_a_proof_is_about_this_row() -> None:
+    later = {"logged_at": at(12), "local_at": B}
+    unreadable = mirrored(of_this_row=False, **later)
+    found = decide(entry(), [unreadable], [], [])
+    assert (found.cause, found.entries) == (Cause.UNKNOWN, ())
+    assert found.reason == "an entry of the other node may be about another row"
+    found = decide(entry(), [unreadable, mirrored(conflict_id=3, **later)], [], [])
+    assert (found.cause, found.entries) == (Cause.CONCURRENT, (3,))
