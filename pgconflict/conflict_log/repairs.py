@@ -12,7 +12,9 @@ import msgspec
 import psycopg
 from psycopg.rows import class_row
 
+from pgconflict.core.cause import Cause
 from pgconflict.core.conflict import Values
+from pgconflict.core.verdict import Verdict, effect_of
 from pgconflict.queries import query
 
 if TYPE_CHECKING:
@@ -99,8 +101,24 @@ class Repairs:
         self._do("repair_end", number, outcome, list(seen))
 
     def agreed(self, number: int, effects: Mapping[int, str | None]) -> None:
-        """Note that the row of these conflicts agrees; conflict to its effect."""
-        self._do("repair_verdict", list(effects), list(effects.values()), number)
+        """Note that the row of these conflicts agrees; conflict to its effect.
+
+        So it does for every other conflict about the row: that of the other node.
+        """
+        others: dict[int, str | None] = {
+            conflict_id: effect_of(
+                conflict_type=conflict_type,
+                stalls=stalls,
+                status=status,
+                verdict=Verdict.CONVERGED,
+                cause=Cause(cause) if cause else None,
+            )
+            for conflict_id, conflict_type, stalls, status, cause in self._do(
+                "repair_others", list(effects)
+            )
+        }
+        every = {**effects, **others}
+        self._do("repair_verdict", list(every), list(every.values()), number)
 
     def _do(self, name: str, *values: object) -> psycopg.RawCursor[Any]:
         cursor = psycopg.RawCursor(self._connection)

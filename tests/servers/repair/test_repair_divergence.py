@@ -122,9 +122,16 @@ def test_the_next_change_is_recorded_and_does_no_harm(pair: Pair, desk: Desk) ->
 
         diverge(replicated, keys=1, writes=8, seed=3)
         met = (None, "diverged", "concurrent", "diverged")
-        ids = [row[-1] for row in wait_until(lambda: told(met), "it is seen to differ")]
-        answer, told_of = repair(desk, ids, "--winner", "latest", "--apply")
+
+        def both() -> list[tuple[Any, ...]]:
+            rows = told(met)
+            return rows if {row[:4] for row in rows} == {met} and len(rows) > 1 else []
+
+        ids = [row[-1] for row in wait_until(both, "it is seen to differ")]
+        answer, told_of = repair(desk, ids[:1], "--winner", "latest", "--apply")
         assert answer.code == 0, answer.out
+        # The other node's conflict about the row is over with it.
+        assert {row[1] for row in told()} == {"converged"}
         (writer,) = {"a", "b"} - set(told_of[0]["statements"])
         node = pair.a if writer == "a" else pair.b
         node.execute(f"update {replicated.table} set v = 'next' where id = 1")
