@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from pgconflict.cli.repair_rows import Planned, Wanted
+from pgconflict.cli.repair_rows import Planned
+from pgconflict.cli.repair_wanted import Wanted
 from pgconflict.cli.repair_words import print_plan
 from pgconflict.conflict_log.repairs import RepairRecord
 from pgconflict.core.repair import LATEST

@@ -1,19 +1,18 @@
-"""Which rows are to be repaired, and the plan of each."""
+"""The plan of each row that is to be repaired."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from pgconflict.core.cause import Cause
-from pgconflict.core.conflict import Kind, Values
+from pgconflict.cli.repair_wanted import Wanted
 from pgconflict.core.repair import LATEST, Chosen, Version, choose, writes
 from pgconflict.server.repair import Effects, RowPlan, echo, effects, statement
 
 if TYPE_CHECKING:
-    from pgconflict.conflict_log.stored import StoredConflict
+    from pgconflict.core.conflict import Values
     from pgconflict.core.verdict import Row
     from pgconflict.server.row_reader import Key
     from pgconflict.server.table_nodes import KeyValues, Settled, TableNodes
@@ -24,26 +23,6 @@ _STATES = {
     "several": "several rows of a node have this key, as apply does not enforce a"
     " deferrable constraint: delete what is too much by hand",
 }
-
-
-class About(msgspec.Struct, frozen=True, kw_only=True):
-    """A conflict of a row, as far as its effect depends on it."""
-
-    conflict_id: int
-    conflict_type: str | None
-    stalls: bool
-    status: str
-    cause_known: Cause | None
-
-
-class Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """One row, by the keys that it has or had, and the conflicts about it."""
-
-    node: str
-    names: tuple[str, str] | None
-    keys: Sequence[Values]
-    conflicts: Sequence[About]
-    obstacle: str | None = None
 
 
 class Planned(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,70 +40,6 @@ class Planned(msgspec.Struct, frozen=True, kw_only=True):
     def winner(self) -> str | None:
         """The node whose version stays."""
         return None if self.chosen is None else self.chosen.winner
-
-
-def wanted_rows(conflicts: Sequence[StoredConflict]) -> list[Wanted]:
-    """Return the rows that these conflicts are about, each once."""
-    rows: dict[object, Wanted] = {}
-    for conflict in conflicts:
-        row = _wanted(conflict)
-        keys = tuple(tuple(key.items()) for key in row.keys)
-        place = (row.names, keys) if row.names else conflict.conflict_id
-        known = rows.get(place)
-        if known is not None:
-            row = msgspec.structs.replace(
-                known, conflicts=[*known.conflicts, *row.conflicts]
-            )
-        rows[place] = row
-    return list(rows.values())
-
-
-def _wanted(conflict: StoredConflict) -> Wanted:
-    about = About(
-        conflict_id=conflict.conflict_id,
-        conflict_type=conflict.conflict_type,
-        stalls=conflict.stalls,
-        status=conflict.status,
-        cause_known=Cause(conflict.cause) if conflict.cause else None,
-    )
-    names = (conflict.schemaname, conflict.relname)
-    obstacle = None
-    keys: list[Values] = []
-    if conflict.kind not in (Kind.CONFLICT, Kind.DIFFERENCE) or None in names:
-        obstacle = "the row is not known: no table or no conflict about a row"
-    elif conflict.stalls and conflict.status in ("open", "disabled"):
-        obstacle = (
-            f"apply has stopped on it: `pgconflict conflicts repair"
-            f" {conflict.conflict_id}`, without --winner, shows the ways out"
-        )
-    else:
-        keys = _keys(conflict)
-        if not keys:
-            obstacle = "the row's key is not recorded in full"
-    return Wanted(
-        node=conflict.node,
-        names=None if obstacle else (names[0] or "", names[1] or ""),
-        keys=keys,
-        conflicts=[about],
-        obstacle=obstacle,
-    )
-
-
-def _keys(conflict: StoredConflict) -> list[Values]:
-    """The key by which the change came, and the one that it leaves the row with."""
-    known = conflict.replica_identity
-    if known is None:
-        keys = [local.key for local in conflict.local_conflicts if local.key]
-        known = keys[0] if len(keys) == 1 else None
-    if not known or None in known.values():
-        return []
-    cut = set(conflict.truncated_columns)
-    new = conflict.remote_tuple or {}
-    if set(known) & cut or not set(known) <= new.keys():
-        return [dict(known)]
-    moved = {name: new[name] for name in known}
-    same = moved == known or None in moved.values()
-    return [dict(known)] if same else [dict(known), moved]
 
 
 class RowPlanner:
@@ -170,7 +85,10 @@ class RowPlanner:
         keys = self._by_index(wanted)
         obstacle = self._obstacle(winner)
         if keys is None:
-            obstacle = "no unique index of these columns is on every node"
+            obstacle = (
+                "every node must have one unique index whose columns are all recorded"
+                f" of this row: {', '.join(wanted.keys[0])} are"
+            )
         if keys is None or obstacle is not None:
             return refused(obstacle or "")
         settled = await self._settled(keys)
@@ -217,24 +135,20 @@ class RowPlanner:
 
     def _by_index(self, wanted: Wanted) -> list[Values] | None:
         given = set(wanted.keys[0])
-        for one in self._nodes.nodes.values():
-            if not any(given >= set(key) for key in one.table.keys):
-                return None
-        key = next(
-            (
-                key
-                for key in next(iter(self._nodes.nodes.values())).table.keys
-                if given >= set(key)
-                and all(
-                    set(key) in map(set, one.table.keys)
-                    for one in self._nodes.nodes.values()
-                )
-            ),
-            None,
-        )
-        if key is None:
-            return None
-        return [{name: values[name] for name in key} for values in wanted.keys]
+        first, *others = (one.table for one in self._nodes.nodes.values())
+        for key in first.keys:
+            everywhere = all(set(key) in map(set, other.keys) for other in others)
+            if not everywhere or not given >= set(key):
+                continue
+            found = [
+                {name: values[name] for name in key}
+                for values in wanted.keys
+                if values.keys() >= set(key)
+            ]
+            # By a key that it has lost, the row is not found any more.
+            if not any(None in each.values() for each in found):
+                return _distinct(found)
+        return None
 
     async def _settled(self, keys: Sequence[Values]) -> list[Settled]:
         if not keys:
@@ -298,6 +212,14 @@ class RowPlanner:
             },
             effects=found_effects,
         )
+
+
+def _distinct(keys: Iterable[Values]) -> list[Values]:
+    found: list[Values] = []
+    for key in keys:
+        if key not in found:
+            found.append(key)
+    return found
 
 
 def _values(key: Values) -> KeyValues:

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pgconflict.cli.repair_apply import Told
-    from pgconflict.cli.repair_rows import Planned, Wanted
+    from pgconflict.cli.repair_rows import Planned
+    from pgconflict.core.conflict import Values
     from pgconflict.core.repair import Version
 
 
@@ -21,7 +22,7 @@ def print_plan(planned: Planned) -> None:
     wanted, plan = planned.wanted, planned.plan
     ids = ", ".join(str(one.conflict_id) for one in wanted.conflicts)
     table = ".".join(wanted.names or ())
-    print(output.visible(f"{table} {_key(wanted)}, conflict {ids}"))
+    print(output.visible(f"{table} {_key(planned)}, conflict {ids}"))
     if plan is None:
         return
     rows = []
@@ -58,9 +59,14 @@ def _cells(version: Version, stays: bool) -> tuple[str | None, str, str]:  # noq
     return utc(version.committed), "stays" if stays else "", values
 
 
-def _key(wanted: Wanted) -> str:
-    key = wanted.keys[0]
+def _key(planned: Planned) -> str:
+    key = _keys(planned)[0]
     return f"({', '.join(key)})=({', '.join(str(value) for value in key.values())})"
+
+
+def _keys(planned: Planned) -> Sequence[Values]:
+    """Those by which the row is read; or what is known of it."""
+    return planned.wanted.keys if planned.plan is None else planned.plan.keys
 
 
 def document(told: Told) -> dict[str, object]:
@@ -70,7 +76,7 @@ def document(told: Told) -> dict[str, object]:
     found: dict[str, object] = {
         "conflict_ids": [one.conflict_id for one in wanted.conflicts],
         "table": ".".join(wanted.names) if wanted.names else None,
-        "keys": wanted.keys,
+        "keys": wanted.keys if planned is None else _keys(planned),
         "outcome": told.outcome,
         "said": told.said,
         "repair_id": told.number,

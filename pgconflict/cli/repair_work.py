@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pgconflict.cli import output
 from pgconflict.cli.repair_apply import ASK, REPAIRED, RowWork, Told, storing
-from pgconflict.cli.repair_rows import RowPlanner, wanted_rows
+from pgconflict.cli.repair_rows import RowPlanner
+from pgconflict.cli.repair_wanted import wanted_rows
 from pgconflict.cli.repair_words import document, summary
 from pgconflict.cli.subscription_access import FINDINGS, policy, say
 from pgconflict.conflict_log.reader import ConflictLogReader
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     import psycopg
 
-    from pgconflict.cli.repair_rows import Wanted
+    from pgconflict.cli.repair_wanted import Wanted
     from pgconflict.config import Config
 
 GOOD: Final = {REPAIRED, "equal", "planned", "left"}
