@@ -1,4 +1,4 @@
-"""Follows a server log: read, recognise, resolve, write, count.
+"""Follows a server log: reads, recognises, resolves, and hands over what is stored.
 
 Rows and position are written in one transaction, and counted after it. Nothing is
 kept in between: where a step fails the position has not moved, and everything since
@@ -17,7 +17,7 @@ from pgconflict.core.conflict import Conflict, FinishLsn, StoryEvent
 from pgconflict.core.recogniser import Recogniser
 from pgconflict.daemon.overlap import Overlap
 from pgconflict.daemon.positions import Remembered, to_be_stored
-from pgconflict.errors import ConflictLogUnavailableError
+from pgconflict.daemon.storing import Storing
 from pgconflict.server.log_follower import Bytes
 from pgconflict.server.log_settings import LogSettings
 
@@ -37,10 +37,6 @@ if TYPE_CHECKING:
 REFRESH_S: Final = 5.0
 """Between two looks at the server's settings, and at how much is unread."""
 
-POSITION_S: Final = 5.0
-"""A position is stored so long after the last one when there was nothing to store
-with it: that much of a quiet log is read again after a crash."""
-
 PAUSE_S: Final = 0.02
 """The server writes an entry at once: what has no end after that, has one."""
 
@@ -48,31 +44,6 @@ SETTLED_S: Final = 2.0
 """An entry whose usual last line is not there after that has none."""
 
 IDLE_S: Final = 1.0
-
-GATHER_BYTES: Final = 1 << 19
-"""So much of the log is made use of while the conflict log stores what came before.
-What is read at once is less: it stays in the processor's cache. Two of these are in
-memory: 3 MiB of entries, where 1 MiB would be 6."""
-
-
-class _Gathered:
-    """What was read and is not being stored yet."""
-
-    def __init__(self) -> None:
-        self.entries: list[Recorded] = []
-        self.finish_lsns: list[FinishLsn] = []
-        self.events: list[StoryEvent] = []
-        self.position: LogPosition | None = None
-        self.bytes = 0
-
-    def batch(self) -> Batch:
-        """Return it as what is stored at once."""
-        return Batch(
-            entries=self.entries,
-            finish_lsns=self.finish_lsns,
-            events=self.events,
-            position=self.position,
-        )
 
 
 class _Lines(NamedTuple):
@@ -103,17 +74,14 @@ class Following:
         self._reader = reader
         self._session = session
         self._writer = writer
+        self._storing = Storing(job, reader, writer)
         self._resolver = resolver
         self._max_entry_bytes = limits.max_entry_bytes
         self._recogniser: Recogniser
         self._read_with: _Lines
         self._unrecognised: Counter[str] = Counter()
-        self._stored_offset = -1
-        self._gathered: _Gathered | None = None
-        self._writing: asyncio.Task[None] | None = None
         self._last_logged: datetime | None = None
         self._overlap: Overlap | None = None
-        self._stored_at = time.monotonic()
         self._refreshed_at = float("-inf")
         self._data_at = 0.0
         self._asked_at = float("-inf")
@@ -132,9 +100,7 @@ class Following:
         try:
             await self._follow()
         finally:
-            if self._writing is not None:
-                self._writing.cancel()
-                await asyncio.gather(self._writing, return_exceptions=True)
+            await self._storing.cancel()
 
     async def _follow(self) -> None:
         while True:
@@ -158,8 +124,7 @@ class Following:
     async def _use(self, data: bytes) -> None:
         before = self._recogniser.consumed
         entries = self._recogniser.feed(data)
-        if self._gathered is not None:
-            self._gathered.bytes += self._recogniser.consumed - before
+        self._storing.read_on(self._recogniser.consumed - before)
         await self._record(entries)
 
     @property
@@ -204,7 +169,7 @@ class Following:
 
     async def _quiet(self) -> None:
         """Nothing new: finish what has no end, or wait."""
-        await self._written()
+        await self._storing.finish()
         if not self._flushed:
             if time.monotonic() - self._data_at < PAUSE_S:
                 await self._reader.wait(PAUSE_S)
@@ -216,17 +181,14 @@ class Following:
             self._settled = True
             await self._record(self._recogniser.flush(settled=True))
             return
-        await self._count_gaps()
+        await self._storing.count_gaps()
         # What was logged while the last rows were stored has not been read.
         self._writer.caught_up_at = self._asked_at
         position = self._position()
-        if position and self._offset != self._stored_offset and self._position_due:
-            await self._write(Batch(position=position))
+        moved = self._offset != self._storing.stored_offset
+        if position and moved and self._storing.position_due:
+            await self._storing.write(Batch(position=position))
         await self._reader.wait(IDLE_S)
-
-    @property
-    def _position_due(self) -> bool:
-        return time.monotonic() - self._stored_at >= POSITION_S
 
     async def _record(
         self,
@@ -250,7 +212,8 @@ class Following:
             # overlap is to reach as far as the newest, or they would count twice.
             last = conflicts[-1].log_time
             self._last_logged = max(last, self._last_logged or last)
-        if conflicts or finish_lsns or events or file_ended or self._position_due:
+        found = bool(conflicts or finish_lsns or events)
+        if found or file_ended or self._storing.position_due:
             recorded = await self._resolver.recorded(conflicts) if conflicts else []
             if self._overlap is not None and recorded:
                 recorded = await self._fresh(self._overlap, recorded)
@@ -259,12 +222,8 @@ class Following:
                 # before the position is taken: one stored without it would let all of
                 # that count twice after a crash.
                 self._overlap = Overlap(self._writer, self._last_logged)
-            gathered = self._gathered = self._gathered or _Gathered()
-            gathered.entries += recorded
-            gathered.finish_lsns += finish_lsns
-            gathered.events += events
-            gathered.position = self._position() or gathered.position
-        await self._store_gathered()
+            self._storing.gather(recorded, finish_lsns, events, self._position())
+        await self._storing.begin()
 
     async def _fresh(
         self, overlap: Overlap, recorded: list[Recorded]
@@ -272,45 +231,8 @@ class Following:
         if overlap.ended(recorded):
             self._overlap = None
             return recorded
-        await self._written()
+        await self._storing.finish()
         return await overlap.fresh(recorded)
-
-    async def _store_gathered(self) -> None:
-        """Begin to store what was gathered, when the last batch is stored.
-
-        The next bytes are read meanwhile, up to a limit.
-        """
-        gathered, writing = self._gathered, self._writing
-        if writing is not None:
-            room = gathered is None or gathered.bytes < GATHER_BYTES
-            if room and not writing.done():
-                return
-            self._writing = None
-            await writing
-        if gathered is not None:
-            self._gathered = None
-            self._writing = asyncio.create_task(self._write(gathered.batch()))
-
-    async def _written(self) -> None:
-        """Wait until all that was read is stored."""
-        while self._writing is not None or self._gathered is not None:
-            writing, self._writing = self._writing, None
-            if writing is not None:
-                await writing
-            await self._store_gathered()
-
-    async def _write(self, batch: Batch) -> None:
-        # A daemon that dies after this goes on past the gap and meets it no more.
-        await self._count_gaps()
-        try:
-            counted = await self._writer.write(batch)
-        except ConflictLogUnavailableError:
-            self._metrics.write_failures.inc()
-            raise
-        self._metrics.counted(self._job.node, counted)
-        if batch.position is not None:
-            self._stored_offset = batch.position.byte_offset
-        self._stored_at = time.monotonic()
 
     def _position(self) -> LogPosition | None:
         position = self._reader.position(self._offset)
@@ -333,7 +255,7 @@ class Following:
         unread = await self._reader.unread_bytes()
         self._metrics.log_unread_bytes.labels(node).set(unread)
         self._count_unrecognised()
-        await self._count_gaps()
+        await self._storing.count_gaps()
 
     def _count_unrecognised(self) -> None:
         if self._read_with.among_others:
@@ -344,14 +266,3 @@ class Following:
                 number
             )
         self._unrecognised = now
-
-    async def _count_gaps(self) -> None:
-        gaps = dict(self._reader.gaps)
-        self._reader.gaps.clear()
-        if gaps:
-            await self._writer.lost_a_part()
-        for reason, number in gaps.items():
-            self._metrics.log_gaps.labels(self._job.node, reason).inc(number)
-            self._job.log.warning(
-                "a part of the server log was gone before it was read (%s)", reason
-            )

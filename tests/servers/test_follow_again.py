@@ -17,7 +17,7 @@ from pgconflict.config import Limits, Node, ServerLog
 from pgconflict.conflict_log.entry import Node as LoggedNode
 from pgconflict.conflict_log.writer import ConflictLogWriter
 from pgconflict.core.conflict import Conflict
-from pgconflict.daemon import follow
+from pgconflict.daemon import follow, storing
 from pgconflict.daemon.follow import Following
 from pgconflict.daemon.health import Health
 from pgconflict.daemon.job import Job
@@ -170,7 +170,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log_reader, "SETTLE_S", 0.0)
     monkeypatch.setattr(log_reader, "BETTER_FORMAT_S", 0.0)
     monkeypatch.setattr(follow, "REFRESH_S", 0.1)
-    monkeypatch.setattr(follow, "POSITION_S", 0.0)
+    monkeypatch.setattr(storing, "POSITION_S", 0.0)
 
 
 @pytest.fixture
