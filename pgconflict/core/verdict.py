@@ -100,8 +100,18 @@ def effect_of(
     status: str,
     verdict: Verdict | None,
     cause: Cause | None,
+    same: bool = False,
 ) -> Effect | None:
-    """Return what a conflict did; None while that is not decided."""
+    """Return what a conflict did; None while that is not decided.
+
+    Args:
+        conflict_type: None for what is no conflict.
+        stalls: Whether it stops apply.
+        status: What became of it.
+        verdict: How the row stands.
+        cause: Why there was a conflict.
+        same: Whether both wrote the same values, which the row has now.
+    """
     if stalls and status in ("open", "disabled"):
         return Effect.APPLY_STOPPED
     if verdict is Verdict.DIVERGED:
@@ -112,15 +122,17 @@ def effect_of(
         return Effect.NONE  # without a type: an error that passed
     if cause is None or verdict in (None, Verdict.PENDING):
         return None
-    return _of_concurrent(conflict_type, verdict, cause)
+    return _of_concurrent(conflict_type, verdict, cause, same=same)
 
 
-def _of_concurrent(conflict_type: str, verdict: Verdict | None, cause: Cause) -> Effect:
+def _of_concurrent(
+    conflict_type: str, verdict: Verdict | None, cause: Cause, *, same: bool
+) -> Effect:
     if cause is Cause.UNKNOWN or verdict is Verdict.UNVERIFIABLE:
         return Effect.UNKNOWN
     # Both nodes wanted the row gone, and it is.
     both_deleted = conflict_type == ConflictType.DELETE_MISSING
-    return Effect.NONE if both_deleted else Effect.WRITE_LOST
+    return Effect.NONE if both_deleted or same else Effect.WRITE_LOST
 
 
 LONGEST_S: Final = 3600.0

@@ -15,6 +15,8 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
 from pgconflict.conflict_log.verdicts import Found
+from pgconflict.core.cause import Cause
+from pgconflict.core.lost import Lost, lost
 from pgconflict.core.verdict import (
     Difference,
     Effect,
@@ -29,12 +31,15 @@ if TYPE_CHECKING:
 
     from pgconflict.conflict_log.row_policy import RowPolicy
     from pgconflict.conflict_log.verdicts import Due
-    from pgconflict.core.cause import Cause, Decision
+    from pgconflict.core.cause import Decision
     from pgconflict.core.event import Member
     from pgconflict.core.row_entry import KeyValues
     from pgconflict.core.verdict import Row
     from pgconflict.daemon.verdict_links import Sides
     from pgconflict.daemon.verdict_nodes import NodeView
+
+STOPPED_S: Final = 5.0
+"""Until the next look at what stops apply: its end is soon seen, and costs no row."""
 
 MOST_READS: Final = 30
 """A row that was touched between so many pairs of looks is left for later."""
@@ -71,12 +76,21 @@ class Watch:
     before: tuple[Rows, Rows] | None = None
     """What the look before found."""
 
+    agreed: Rows | None = None
+    """The row's versions, where both nodes have the same."""
+
     reads: int = 0
     verdict: Verdict | None = None
     reason: Reason | None = None
     differences: list[Difference] = field(default_factory=list)
     clocks: Mapping[str, object] = field(default_factory=dict)
     moved_at: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        """Say at once that apply stands still: nothing arrives until it goes on."""
+        entry = self.due.entry
+        if entry.stalls and entry.status in ("open", "disabled"):
+            self.give_up(Verdict.PENDING, Reason.APPLY_BEHIND)
 
     @property
     def cause(self) -> Cause | None:
@@ -146,7 +160,7 @@ class Watch:
         self.reads += 1
         self.moved_at = time.monotonic()
         if not differences:
-            self.verdict, self.before = Verdict.CONVERGED, None
+            self.verdict, self.before, self.agreed = Verdict.CONVERGED, None, one
             return
         if self.before is not None and versions == (
             _versions(self.before[0]),
@@ -174,15 +188,19 @@ class Watch:
         """
         due = self.due
         verdict = self.verdict or Verdict.PENDING
+        lost = self._lost()
         effect = effect_of(
             conflict_type=due.entry.conflict_type or None,
             stalls=due.entry.stalls,
             status=due.entry.status,
             verdict=verdict,
             cause=self.cause,
+            same=lost is Lost.NEITHER,
         )
-        decided = effect not in (None, Effect.APPLY_STOPPED)
+        stopped = effect is Effect.APPLY_STOPPED
+        decided = effect is not None and not stopped
         looks = due.looks if due.verdict == verdict else 0
+        again = next_look(verdict, self.reason, looks, decided=decided)
         return Found(
             due=due,
             verdict=verdict,
@@ -191,8 +209,8 @@ class Watch:
             row_values=self._values(policy, names),
             cause=self.cause,
             effect=effect,
-            evidence=self._evidence(),
-            again=next_look(verdict, self.reason, looks, decided=decided),
+            evidence=self._evidence(lost if effect is Effect.WRITE_LOST else None),
+            again=STOPPED_S if stopped else again,
             row_digest=self._digest(),
             event=self.event,
         )
@@ -211,16 +229,32 @@ class Watch:
             return None
         first = self.differences[0]
         return {
-            name: policy.values(*self.table, values, key=False)
+            # Nothing of a row may be kept: empty, which is not the same as no row.
+            name: values and (policy.values(*self.table, values, key=False) or {})
             for name, values in zip(names, (first.one, first.two), strict=True)
         }
 
-    def _evidence(self) -> dict[str, object] | None:
-        if self.decision is None:
+    def _lost(self) -> Lost | None:
+        """Which of two concurrent writes is in neither node; None if none is known."""
+        if self.agreed is None or self.cause is not Cause.CONCURRENT:
             return None
         entry = self.due.entry
+        rows = [row.values for row in self.agreed if row is not None]
+        return lost(
+            entry.conflict_type,
+            row=rows[-1] if rows else None,
+            came=entry.remote_tuple,
+            met=entry.local_conflicts[0].tuple if entry.local_conflicts else None,
+            cut=entry.truncated_columns,
+        )
+
+    def _evidence(self, lost: Lost | None) -> dict[str, object] | None:
+        told: dict[str, object] = {} if lost is None else {"lost": lost}
+        if self.decision is None:
+            return told or None
+        entry = self.due.entry
         local = entry.local_conflicts[0] if entry.local_conflicts else None
-        return {
+        return told | {
             "reason": self.decision.reason,
             "entries": self.decision.entries,
             "doubts": self.doubts or [],
