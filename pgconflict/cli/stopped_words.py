@@ -24,8 +24,8 @@ _MEANING: Final = {
     " lost, at once with that the subscription goes past it",
     Keep.THEIRS: "node {node}'s row makes room, which no other node hears of; apply"
     " brings the transaction whole",
-    Keep.BOTH: "node {node}'s row makes room and gets another key, which all nodes"
-    " get; apply brings the transaction whole",
+    Keep.BOTH: "node {node}'s row makes room and gets another key, under which it goes"
+    " to all that subscribe; apply brings the transaction whole",
     Keep.SKIP: "the transaction is lost on node {node}, every change of it",
 }
 

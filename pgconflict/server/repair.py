@@ -21,6 +21,7 @@ from pgconflict.core.conflict import Values
 from pgconflict.core.repair import ORIGIN, Version, Write
 from pgconflict.errors import PgConflictError, PrivilegeMissingError
 from pgconflict.server.connect import connect, translated
+from pgconflict.server.repair_effects import Effects, echo, effects
 from pgconflict.server.repair_foreign_keys import broken
 from pgconflict.server.repair_statements import condition, statement
 from pgconflict.server.row_reader import SETTINGS
@@ -64,70 +65,12 @@ class PartialError(PgConflictError):
     exit_code = 3
 
 
-class Effects(msgspec.Struct, frozen=True, kw_only=True):
-    """What else happens on a node when its row is written, and what does not."""
-
-    fires: Sequence[str]
-    silent: Sequence[str]
-    foreign_keys: Sequence[str]
-
-
 class RowPlan(msgspec.Struct, frozen=True, kw_only=True):
     """One row: what every node has, and what is written where, in this order."""
 
     keys: Sequence[Values]
     rows: Sequence[Mapping[str, Version]]
     writes: Mapping[str, Sequence[Write]]
-
-
-async def echo(nodes: TableNodes, node: str) -> str | None:
-    """Return why a write on this node would reach others; None if it would not.
-
-    Raises:
-        NodeUnavailableError: a node did not answer.
-    """
-    for link in nodes.links:
-        if link.publisher == node and link.origin != "none":
-            return (
-                f"subscription {link.subname} of node {link.subscriber} has origin ="
-                f" {link.origin}: it would bring the repair of node {node} there."
-                " PostgreSQL 16 and later leave it out with ALTER SUBSCRIPTION"
-                f' "{link.subname}" SET (origin = none)'
-            )
-    on = nodes.nodes[node]
-    names = (on.table.schemaname, on.table.relname)
-    if not (await on.session.row("published_anywhere", *names))["published"]:
-        return None
-    known = {link.slot_name for link in nodes.links if link.publisher == node}
-    for one in nodes.nodes.values():
-        rows = await one.session.rows("subscriptions")
-        known |= {row["slot_name"] for row in rows if one.name != node}
-    for slot in await on.session.rows("subscriber_slots"):
-        if slot["name"] not in known:
-            return (
-                f"slot {slot['name']} of node {node} is of no subscription that is"
-                " known here: whoever reads it may get the repair"
-            )
-    return None
-
-
-async def effects(on: TableNode) -> Effects:
-    """Return what fires when a row is written on this node, and what is not checked.
-
-    Raises:
-        NodeUnavailableError: it did not answer.
-    """
-    triggers = await on.session.rows("repair_triggers", on.table.relid)
-    keys = await on.session.rows("repair_foreign_keys", on.table.relid)
-    return Effects(
-        fires=[row["name"] for row in triggers if row["fires"]],
-        silent=[row["name"] for row in triggers if not row["fires"]],
-        foreign_keys=[
-            f"{row['name']} {'to' if row['outgoing'] else 'from'}"
-            f" {row['schemaname']}.{row['relname']}"
-            for row in keys
-        ],
-    )
 
 
 class Repair:

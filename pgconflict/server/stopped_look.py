@@ -248,6 +248,9 @@ async def echoes(config: Config, node: str, names: Names) -> str | None:
     except PgConflictError as error:
         return f"whether it would reach other nodes is not known: {error}"
     try:
-        return await echo(nodes, node)
+        reason = await echo(nodes, node)
     finally:
         nodes.close()
+    if reason is None:
+        return None
+    return f"{reason}; --keep ours and skip do nothing that must be kept from it"
