@@ -10,18 +10,22 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from psycopg import sql
 
 from pgconflict.errors import NodeUnavailableError
+from pgconflict.server.row_hash import row_hash
 from pgconflict.server.table_order import beyond
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Sequence
 
     from pgconflict.server.table_nodes import KeyValues, TableNode, TableNodes
     from pgconflict.server.table_order import Order
+
+_One = TypeVar("_One")
+_Two = TypeVar("_Two")
 
 STATEMENT_S: Final = 0.4
 """How long the hash of a range should take."""
@@ -52,6 +56,15 @@ class Range:
     estimate: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Ahead:
+    """The end of a range that is still to come: behind which key, of how many rows."""
+
+    after: KeyValues
+    rows: int
+    end: KeyValues | None
+
+
 class Comparison:
     """Two nodes, one table."""
 
@@ -61,6 +74,7 @@ class Comparison:
         self._columns = nodes.columns
         self._filter = nodes.filter
         self._rows = rows
+        self._ahead: _Ahead | None = None
 
     async def prepare(self) -> int:
         """Set both sessions up; about how many rows the table has.
@@ -110,35 +124,57 @@ class Comparison:
 
     async def _compared(self, after: KeyValues | None) -> tuple[Range, float]:
         began = time.monotonic()
-        end = await self._end(after)
-        mine, theirs = await asyncio.gather(
-            self._hash(self._one, after, end), self._hash(self._two, after, end)
+        end = await self._first_end(after)
+        mine, (sooner, theirs) = await _both(
+            self._first(after, end), self._second(after, end)
         )
+        if sooner is not None and sooner != end:
+            end = sooner
+            mine = await self._hash(self._one, after, end)
         took = time.monotonic() - began
         suspects: tuple[KeyValues, ...] = ()
         if self._order.deferrable:
-            several = await asyncio.gather(
+            several = await _both(
                 self._several(self._one, after, end),
                 self._several(self._two, after, end),
             )
             suspects = tuple(dict.fromkeys([*several[0], *several[1]]))
         if mine != theirs:
-            one, two = await asyncio.gather(
+            one, two = await _both(
                 self._hashes(self._one, after, end), self._hashes(self._two, after, end)
             )
             differing = [k for k in {**one, **two} if one.get(k) != two.get(k)]
             suspects = tuple(dict.fromkeys([*suspects, *differing]))
         return Range((mine[0], theirs[0]), suspects, end, self._rows), took
 
-    async def _end(self, after: KeyValues | None) -> KeyValues | None:
-        """The key that ends the next range; None: it is the last.
+    async def _first_end(self, after: KeyValues | None) -> KeyValues | None:
+        """The key that ends the next range on the first node; None: it is the last."""
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None and ahead.after == after and ahead.rows <= self._rows:
+            return ahead.end
+        return await self._nth(self._one, after, None, self._rows)
 
-        Where the second node has far more rows before it than the first, or the
-        first has none left, the second's key ends the range.
+    async def _first(
+        self, after: KeyValues | None, end: KeyValues | None
+    ) -> tuple[int, object]:
+        """The first node's hash; while the second is at work, the next range's end."""
+        found = await self._hash(self._one, after, end)
+        if end is not None:
+            rows = self._rows
+            self._ahead = _Ahead(end, rows, await self._nth(self._one, end, None, rows))
+        return found
+
+    async def _second(
+        self, after: KeyValues | None, end: KeyValues | None
+    ) -> tuple[KeyValues | None, tuple[int, object]]:
+        """The second node's hash, and where it ended the range sooner, the key there.
+
+        It does where it has far more rows before the end than the first, or the first
+        has none left.
         """
-        end = await self._nth(self._one, after, None, self._rows)
         most = self._rows if end is None else 2 * self._rows
-        return await self._nth(self._two, after, end, most) or end
+        sooner = await self._nth(self._two, after, end, most)
+        return sooner, await self._hash(self._two, after, sooner or end)
 
     async def _nth(
         self, on: TableNode, after: KeyValues | None, end: KeyValues | None, number: int
@@ -233,25 +269,26 @@ class Comparison:
                 table=sql.Identifier(table.schemaname, table.relname),
                 condition=sql.SQL(" and ").join(conditions),
                 order=sql.SQL(", ").join(compared),
-                hash=self._row_hash(),
+                hash=row_hash(self._columns, self._order.key),
                 **more,
             )
             .as_string(None)
         )
 
-    def _row_hash(self) -> sql.Composable:
-        columns = sql.SQL(", ").join(
-            sql.SQL("t.{}").format(sql.Identifier(column)) for column in self._columns
-        )
-        # COLLATE: a collation that is not deterministic has hashes of its own.
-        return sql.SQL(
-            'pg_catalog.hashtextextended(row({})::text collate "C", 0)'
-        ).format(columns)
-
     def _collated(self, column: str, value: sql.Composable) -> sql.Composable:
         if column not in self._order.by_bytes:
             return value
         return sql.SQL('{} collate "C"').format(value)
+
+
+async def _both(one: Awaitable[_One], two: Awaitable[_Two]) -> tuple[_One, _Two]:
+    """Both answers; neither session is at work any more, even where one has failed."""
+    first, second = await asyncio.gather(one, two, return_exceptions=True)
+    if isinstance(first, BaseException):
+        raise first
+    if isinstance(second, BaseException):
+        raise second
+    return first, second
 
 
 async def _estimate(on: TableNode) -> int:
