@@ -19,15 +19,16 @@ from pgconflict.conflict_log.schema import install
 from pgconflict.demo.cluster import free_port
 from pgconflict.demo.program import Daemon, Program
 from pgconflict.demo.signals import Signals
+from tests.bench.asked import ROWS, counted, sessions
 from tests.bench.harness import Line, Workshop, measurement, say, without_aim
 from tests.bench.live import NODE, SAFE
-from tests.fixtures.servers import ConflictLogServer
+from tests.fixtures.nodes import Node
 from tests.fixtures.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.fixtures.nodes import Node, Replicated
+    from tests.fixtures.nodes import Replicated
 
 CONFLICTS = 20_000
 CONFIGURED, LIFTED = 50, 10_000  # rows a second: the default, and the most there is
@@ -41,7 +42,7 @@ class Site:
     """A pair that replicates both ways, and a conflict log for both nodes."""
 
     replicated: Replicated
-    log_dsn: str
+    log: Node
     directory: Path
 
     @property
@@ -51,20 +52,18 @@ class Site:
     def number(self, condition: str) -> int:
         """How many conflicts there are of this kind."""
         statement = f"select count(*) from pgconflict.conflict_log where {condition}"
-        with psycopg.connect(self.log_dsn) as connection:
-            row = connection.execute(statement.encode()).fetchone()
-        assert row is not None
-        return int(row[0])
+        return int(self.log.value(statement))
 
     @contextlib.contextmanager
-    def daemon(self, rate: int | None) -> Iterator[None]:
+    def daemon(self, rate: int | None) -> Iterator[Daemon]:
         """Run it; `rate` None: without verdicts."""
         config = self.directory / "verdict.yml"
         listen = f"127.0.0.1:{free_port()}"
         nodes = "".join(f'  - {{name: {n.name}, dsn: "{n.dsn}"}}\n' for n in self.nodes)
-        verdict = "" if rate is None else f"verdict: {{enabled: true, rate: {rate}}}\n"
+        enabled = "false" if rate is None else f"true, rate: {rate}"
+        verdict = f"verdict: {{enabled: {enabled}}}\n"
         config.write_text(
-            f'conflict_log: {{dsn: "{self.log_dsn}"}}\n'
+            f'conflict_log: {{dsn: "{self.log.dsn}"}}\n'
             f'metrics: {{listen: "{listen}"}}\n{verdict}nodes:\n{nodes}'
         )
         daemon = Daemon(
@@ -72,7 +71,7 @@ class Site:
         )
         try:
             daemon.wait_until_ready(Signals())
-            yield
+            yield daemon
         finally:
             daemon.stop()
 
@@ -89,17 +88,17 @@ class Load:
 @measurement
 def verdicts(workshop: Workshop) -> list[Line]:
     """Verdicts a second; processor and buffers of the nodes for each."""
-    site = _site(workshop)
+    site = site_of(workshop)
     with site.daemon(None):
         pass  # the position from which it goes on
     lines = _measure(site, "handed over", apart=False)
     return [*lines, *_measure(site, "differs", apart=True)]
 
 
-def _site(workshop: Workshop) -> Site:
-    server = ConflictLogServer(workshop.servers.cluster(18, settings=SAFE))
-    dsn = server.new_database()
-    with psycopg.connect(dsn, autocommit=True) as connection:
+def site_of(workshop: Workshop) -> Site:
+    cluster = workshop.servers.cluster(18, settings=SAFE)
+    log = Node("log", cluster, "postgres")
+    with psycopg.connect(log.dsn, autocommit=True) as connection:
         install(connection)
     pair = workshop.servers.new_pair(18, settings={**NODE, "autovacuum": "off"})
     replicated = pair.replicate("create table {t} (id int primary key, n int, v text)")
@@ -108,7 +107,7 @@ def _site(workshop: Workshop) -> Site:
         f" from generate_series(1, {CONFLICTS}) i"
     )
     replicated.catch_up(timeout=120)
-    return Site(replicated, dsn, workshop.directory)
+    return Site(replicated, log, workshop.directory)
 
 
 def _measure(site: Site, what: str, *, apart: bool) -> list[Line]:
@@ -124,17 +123,24 @@ def _measure(site: Site, what: str, *, apart: bool) -> list[Line]:
     with site.daemon(CONFIGURED):
         time.sleep(WATCHED_S)
         configured = (waiting - site.number(OPEN)) / WATCHED_S
-    waiting, began = site.number(OPEN), time.monotonic()
-    with site.daemon(LIFTED):
-        wait_until(
-            lambda: site.number(OPEN) == 0, "every conflict is decided", timeout=300
-        )
-        took = time.monotonic() - began
-        load = _load(site)
+    waiting = site.number(OPEN)
+    with counted(site.nodes) as asked:
+        began = time.monotonic()
+        with site.daemon(LIFTED):
+            wait_until(
+                lambda: site.number(OPEN) == 0, "every conflict is decided", timeout=300
+            )
+            took = time.monotonic() - began
+            load = _load(site)
     hand_s, hand_ms = _by_hand(site)
     return [
         without_aim(f"verdicts, {what}, rate {LIFTED}", [waiting / took], "/s"),
         without_aim(f"verdicts, {what}, rate {CONFIGURED}", [configured], "/s"),
+        Line(
+            "  statements, both nodes",
+            f"{asked.of('verdict') / waiting:.3g} each",
+            f"{asked.of('verdict', ROWS) / waiting:.3g} of them read rows",
+        ),
         without_aim("  processor of both", [load.cpu_ms / waiting], "ms each"),
         Line(
             "  buffers of both",
@@ -164,22 +170,8 @@ def _conflicts(site: Site, *, apart: bool) -> None:
 def _load(site: Site) -> Load:
     """What was done since the daemon's start."""
     time.sleep(1)  # the servers' counters are that late
-    backends = [_backends(node) for node in site.nodes]
+    backends = [one for node in site.nodes for one in sessions(node, "verdict")]
     return Load(*(sum(each) for each in zip(*backends, strict=True)))
-
-
-def _backends(node: Node) -> tuple[float, float, float]:
-    """Milliseconds and buffers, hit and read, of the sessions that make verdicts."""
-    rows = node.execute(
-        "select pid, (select sum(hits) from pg_stat_get_backend_io(pid)),"
-        " (select sum(reads) from pg_stat_get_backend_io(pid))"
-        " from pg_stat_activity where application_name = 'pgconflict/verdict'"
-    )
-    cpu_ms = 0.0
-    for pid, *_ in rows:
-        ran = Path(f"/proc/{pid}/task/{pid}/schedstat").read_text().split()[0]
-        cpu_ms += int(ran) / 1e6
-    return cpu_ms, sum(row[1] or 0 for row in rows), sum(row[2] or 0 for row in rows)
 
 
 def _by_hand(site: Site) -> tuple[float, float]:
