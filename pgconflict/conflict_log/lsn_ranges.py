@@ -9,14 +9,18 @@ at, nothing is missed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
+
+from pgconflict.core.lsn import parse_lsn
+from pgconflict.queries import query
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pgconflict.conflict_log.entry import Recorded
+    import asyncpg
+
+    from pgconflict.conflict_log.entry import Node, Recorded
 
 Range = tuple[int, int]  # the lowest LSN and the highest
 Ranges = dict[tuple[int, date], Range]  # by subscription and UTC day
@@ -25,24 +29,29 @@ DAY = timedelta(days=1)
 FOREVER = (datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC))
 
 
-@dataclass(slots=True)
 class LsnRanges:
-    """Subscription oid to UTC day to the lowest and highest remote LSN stored."""
+    """The ranges of one node's subscriptions, as they are stored."""
 
-    days: dict[int, dict[date, Range]] = field(default_factory=dict)
+    def __init__(self, connection: asyncpg.Connection, node: Node) -> None:
+        self._connection = connection
+        self._node = node
+        self._days: dict[int, dict[date, Range]] = {}  # by subscription
 
-    def put(self, subid: int, day: date, low: int, high: int) -> None:
-        """Widens a day's range."""
-        held = self.days.setdefault(subid, {})
-        lowest, highest = held.get(day, (low, high))
-        held[day] = (min(lowest, low), max(highest, high))
+    async def load(self) -> None:
+        """Reads what the conflict log holds."""
+        rows = await self._connection.fetch(
+            query("lsn_ranges"), self._node.system_identifier
+        )
+        for row in rows:
+            low, high = parse_lsn(row["min_lsn"]), parse_lsn(row["max_lsn"])
+            self._put(row["subid"], row["day"], low, high)
 
     def elsewhere(self, ranges: Ranges) -> set[date]:
         """The days, other than an entry's own, that may hold entries of `ranges`."""
         return {
             other
             for (subid, day), (low, high) in ranges.items()
-            for other, (lowest, highest) in self.days.get(subid, {}).items()
+            for other, (lowest, highest) in self._days.get(subid, {}).items()
             if other != day and lowest <= high and low <= highest
         }
 
@@ -59,13 +68,30 @@ class LsnRanges:
             if not self._covers(subid, day, low, high)
         }
 
-    def keep(self, wider: Ranges) -> None:
+    async def store(self, wider: Ranges) -> None:
+        """Stores what `wider` found; in the transaction of its entries."""
+        for (subid, day), (low, high) in wider.items():
+            await self._connection.execute(
+                query("widen_lsn_range"),
+                self._node.system_identifier,
+                subid,
+                day,
+                low,
+                high,
+            )
+
+    def stored(self, wider: Ranges) -> None:
         """Remembers what was stored; comes after the commit."""
         for (subid, day), (low, high) in wider.items():
-            self.put(subid, day, low, high)
+            self._put(subid, day, low, high)
+
+    def _put(self, subid: int, day: date, low: int, high: int) -> None:
+        held = self._days.setdefault(subid, {})
+        lowest, highest = held.get(day, (low, high))
+        held[day] = (min(lowest, low), max(highest, high))
 
     def _covers(self, subid: int, day: date, low: int, high: int) -> bool:
-        lowest, highest = self.days.get(subid, {}).get(day, (high + 1, low))
+        lowest, highest = self._days.get(subid, {}).get(day, (high + 1, low))
         return lowest <= low and high <= highest
 
 

@@ -9,11 +9,11 @@ may tell. Both are kept in memory only as far as they decide what must be stored
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from pgconflict.conflict_log.days import days_of
 from pgconflict.core.lsn import parse_lsn
 from pgconflict.queries import query
 
@@ -140,7 +140,7 @@ class Stories:
         self, streamed: frozenset[Transaction], entries: Sequence[Recorded]
     ) -> dict[Transaction, date]:
         """Which of them have no rows but on the one day of these entries."""
-        days = {entry.conflict.log_time.astimezone(UTC).date() for entry in entries}
+        days = days_of(entries)
         if len(days) != 1:
             return {}
         [day] = days

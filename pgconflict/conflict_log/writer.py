@@ -13,24 +13,17 @@ import asyncio
 import sys
 from collections import Counter
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, Self
 
 import asyncpg
 import msgspec
-from psycopg import sql
 
 from pgconflict.conflict_log import rows as table
-from pgconflict.conflict_log.copy_format import COPY_COLUMNS, encoded
+from pgconflict.conflict_log.days import Days, days_of
 from pgconflict.conflict_log.entry import Batch, Counted, LogPosition, Node
 from pgconflict.conflict_log.lines import json_line
-from pgconflict.conflict_log.lsn_ranges import (
-    FOREVER,
-    LsnRanges,
-    Ranges,
-    ranges_of,
-    window,
-)
+from pgconflict.conflict_log.lsn_ranges import FOREVER, LsnRanges, ranges_of, window
 from pgconflict.conflict_log.row_policy import RowPolicy
 from pgconflict.conflict_log.stage import Stage
 from pgconflict.conflict_log.stories import Stories
@@ -41,6 +34,7 @@ from pgconflict.queries import query
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import timedelta
 
     from pgconflict.conflict_log.entry import Recorded
 
@@ -54,9 +48,8 @@ Destination = Literal["table", "log", "all"]
 class ConflictLogWriter:
     """One connection that records what one node logs.
 
-    All methods raise ConflictLogUnavailableError
-    when the database is away, refuses or can't store; nothing is stored then, and
-    the same call can be made again after `open`.
+    All methods raise ConflictLogUnavailableError when the database is away, refuses or
+    can't store; nothing is stored then, and the same call can be made of a new writer.
     """
 
     def __init__(
@@ -70,10 +63,9 @@ class ConflictLogWriter:
         self._connection = connection
         self._node = node
         self._policy = policy
-        self._retention = retention
         self._destination = destination
-        self._ranges = LsnRanges()
-        self._days: set[date] = set()
+        self._ranges = LsnRanges(connection, node)
+        self._days = Days(connection, node, retention)
         self._stories = Stories(connection, node)
         self._stage = Stage(connection)
         self._recorded: Counter[tuple[int, str]] = Counter()
@@ -108,11 +100,7 @@ class ConflictLogWriter:
                 key = await connection.fetchval("select key from pgconflict.digest_key")
                 policy = replace(policy, digest_key=key)
             writer = cls(connection, node, policy, retention, destination)
-            for row in await connection.fetch(
-                query("lsn_ranges"), node.system_identifier
-            ):
-                low, high = parse_lsn(row["min_lsn"]), parse_lsn(row["max_lsn"])
-                writer._ranges.put(row["subid"], row["day"], low, high)
+            await writer._ranges.load()
             await writer._stories.load()
             for row in await connection.fetch(
                 query("recorded_entry_counts"), node.system_identifier
@@ -222,22 +210,22 @@ class ConflictLogWriter:
         async with self._lock, translated():
             entries = [self._policy.applied(entry) for entry in entries]
             rows = self._rows(entries)
-            days = {entry.conflict.log_time.astimezone(UTC).date() for entry in entries}
-            await self._make_partitions(days)
+            days = days_of(entries)
+            await self._days.make(days)
             ranges = ranges_of(entries)
             elsewhere = self._ranges.elsewhere(ranges)
             widened = self._ranges.wider(ranges)
             async with self._connection.transaction():
                 bounds = window(days | elsewhere)
                 stored = await self._stage.store_native(rows, bounds)
-                await self._widen(widened)
+                await self._ranges.store(widened)
                 await self._connection.execute(
                     query("move_native_position"),
                     self._node.system_identifier,
                     subid,
                     position,
                 )
-            self._ranges.keep(widened)
+            self._ranges.stored(widened)
             if stored.labels:
                 self._stage.native_waiting = True
             return Counted(conflicts=dict(stored.labels), attempts={})
@@ -262,16 +250,10 @@ class ConflictLogWriter:
             self._connection.terminate()
 
     async def _write(self, batch: Batch, given: Sequence[Recorded]) -> Counted:
-        if not self._policy.keeps_everything:
-            given = [self._policy.applied(entry) for entry in given]
-        if self._destination != "table" and given:
-            self._print(given)
-            if self._destination == "log":
-                given = []
-        plan = await self._stories.plan(batch, given)
+        plan = await self._stories.plan(batch, self._kept(given))
         entries = plan.entries
-        days = {entry.conflict.log_time.astimezone(UTC).date() for entry in entries}
-        too_old = await self._make_partitions(days)
+        days = days_of(entries)
+        too_old = await self._days.make(days)
         ranges = ranges_of(entries)
         elsewhere = self._ranges.elsewhere(ranges)
         widened = self._ranges.wider(ranges)
@@ -283,7 +265,9 @@ class ConflictLogWriter:
         stored = Tally()
         only_rows = quiet and not widened and not plan.streamed
         if day is not None and only_rows and len(entries) <= FEW:
-            stored = await self._write_few(batch, day, self._rows(entries))
+            stored = await self._days.insert(
+                day, self._rows(entries), self._position(batch.position)
+            )
             self._recorded += stored.counters
             if stored.labels.total() == len(entries):
                 self._stories.stored(plan)
@@ -291,7 +275,7 @@ class ConflictLogWriter:
         conflicts, attempts = Tally(), Tally()
         async with self._connection.transaction():
             days |= await self._stories.tell_before(plan)
-            copied = day is not None and quiet and await self._copy(day, entries)
+            copied = day is not None and quiet and await self._days.copy(day, entries)
             if copied:
                 conflicts = attempts = table.tally_of(entries)
             elif entries:
@@ -301,7 +285,7 @@ class ConflictLogWriter:
                     self._rows(entries), bounds
                 )
             await self._note(attempts)
-            await self._widen(widened)
+            await self._ranges.store(widened)
             await self._stories.tell_after(batch, plan)
             if batch.position is not None:
                 await self._connection.execute(
@@ -309,11 +293,19 @@ class ConflictLogWriter:
                 )
         self._recorded += attempts.counters
         self._stories.stored(plan)
-        self._ranges.keep(widened)
+        self._ranges.stored(widened)
         attempts.add(stored)
         if conflicts is not attempts:
             conflicts.add(stored)
         return _counted(conflicts, attempts)
+
+    def _kept(self, entries: Sequence[Recorded]) -> Sequence[Recorded]:
+        """What the table is to have of the entries; prints what goes elsewhere."""
+        if not self._policy.keeps_everything:
+            entries = [self._policy.applied(entry) for entry in entries]
+        if self._destination != "table" and entries:
+            self._print(entries)
+        return [] if self._destination == "log" else entries
 
     def _rows(self, entries: Sequence[Recorded]) -> list[table.Row]:
         return [table.row_of(self._node, entry) for entry in entries]
@@ -328,19 +320,6 @@ class ConflictLogWriter:
                 list(attempts.counters.values()),
             )
 
-    async def _make_partitions(self, days: set[date]) -> bool:
-        """Makes the days that are missing; whether one is too old to have any."""
-        horizon = date.min
-        if self._retention is not None:
-            horizon = (datetime.now(UTC) - self._retention).date()
-        for day in sorted(days - self._days):
-            if day >= horizon:
-                await self._connection.execute(
-                    "select pgconflict.make_partition($1)", day
-                )
-                self._days.add(day)
-        return any(day < horizon for day in days)
-
     def _print(self, entries: Sequence[Recorded]) -> None:
         """Writes lines before their position moves: rather twice than never."""
         now = datetime.now(UTC)
@@ -348,47 +327,10 @@ class ConflictLogWriter:
         sys.stdout.buffer.write(lines)
         sys.stdout.buffer.flush()
 
-    async def _widen(self, widened: Ranges) -> None:
-        for (subid, day), (low, high) in widened.items():
-            await self._connection.execute(
-                query("widen_lsn_range"),
-                self._node.system_identifier,
-                subid,
-                day,
-                low,
-                high,
-            )
-
-    async def _write_few(self, batch: Batch, day: date, rows: list[table.Row]) -> Tally:
-        """One statement; what it stored, which is less than all on a duplicate.
-
-        What it did store stays: the stage, which then takes the whole batch, knows
-        these rows again by their log entries.
-        """
-        position: tuple[object, ...] = (None,) * 8
-        if batch.position is not None:
-            position = self._position(batch.position)
-        stored = await self._connection.fetch(
-            _for_day("record_few", day), table.json_rows(rows), len(rows), *position
-        )
-        return Tally.of(stored)
-
-    async def _copy(self, day: date, entries: Sequence[Recorded]) -> bool:
-        """COPY straight into the day; False, and nothing stored, on a duplicate."""
-        try:
-            async with self._connection.transaction():
-                await self._connection.copy_to_table(
-                    _partition(day),
-                    schema_name="pgconflict",
-                    columns=COPY_COLUMNS,
-                    source=encoded(self._node, entries),
-                    format="binary",
-                )
-        except asyncpg.UniqueViolationError:
-            return False
-        return True
-
-    def _position(self, position: LogPosition) -> tuple[object, ...]:
+    def _position(self, position: LogPosition | None) -> tuple[object, ...]:
+        """As `move_position` has it; eight nulls for none."""
+        if position is None:
+            return (None,) * 8
         return (
             self._node.name,
             self._node.system_identifier,
@@ -403,12 +345,3 @@ class ConflictLogWriter:
 
 def _counted(conflicts: Tally, attempts: Tally) -> Counted:
     return Counted(conflicts=dict(conflicts.labels), attempts=dict(attempts.labels))
-
-
-def _partition(day: date) -> str:
-    return f"conflict_log_{day:%Y%m%d}"
-
-
-def _for_day(name: str, day: date) -> str:
-    identifier = sql.Identifier(_partition(day))
-    return sql.SQL(query(name)).format(day=identifier).as_string(None)
