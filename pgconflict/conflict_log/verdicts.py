@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -124,12 +125,15 @@ class Verdicts:
 
     async def skipped(
         self, systems: Sequence[int], since: datetime
-    ) -> dict[tuple[int, int], datetime]:
-        """Return when transactions were skipped last, by system and subscription."""
-        rows = await self._fetch("verdict_skipped", list(systems), since)
-        return {
-            (row["system_identifier"], row["subid"]): row["skipped_at"] for row in rows
-        }
+    ) -> dict[tuple[int, int], list[datetime | None]]:
+        """Return when skipped transactions had committed, by their publishers' clocks.
+
+        By system and subscription that did not apply them; None: not known.
+        """
+        found: dict[tuple[int, int], list[datetime | None]] = defaultdict(list)
+        for row in await self._fetch("verdict_skipped", list(systems), since):
+            found[row["system_identifier"], row["subid"]].append(row["committed"])
+        return found
 
     async def complete_since(
         self, system_identifier: int, node: str, now: datetime, *, gap: bool

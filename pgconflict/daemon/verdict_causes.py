@@ -15,7 +15,8 @@ from pgconflict.daemon.verdict_links import (
     AROUND,
     doubts_of_log,
     doubts_of_placing,
-    doubts_of_skips,
+    skipped_here,
+    skipped_there,
 )
 
 if TYPE_CHECKING:
@@ -76,11 +77,15 @@ class Causes:
         index = _Index(await _with_times(around, sides), sides)
         clocks = {view.name: view.offset for view in (sides.here, sides.there)}
         for watch in ready:
-            of_skips = doubts_of_skips(watch.due.entry, sides, skipped)
-            of_log = doubts_of_log(watch.due.entry, sides.there)
-            why = [*(watch.doubts or []), *of_log, *of_skips]
+            lost = skipped_there(watch.due.entry, sides, skipped)
+            why = [
+                *(watch.doubts or []),
+                *doubts_of_log(watch.due.entry, sides.there),
+                *skipped_here(watch.due.entry, sides, skipped),
+                *lost,
+            ]
             positions = Positions()
-            if not of_skips and not doubts_of_placing(watch.due.entry, sides):
+            if not lost and not doubts_of_placing(watch.due.entry, sides):
                 positions = progress.place(watch.due.entry, sides)
             decision = index.decide(watch.due.entry, why, positions)
             watch.decided(decision, why, clocks)

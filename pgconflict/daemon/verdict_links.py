@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from pgconflict.daemon.verdict_nodes import NodeView, Subscribed
     from pgconflict.server.row_reader import Incoming, Key, Outgoing, RowTable
 
+    Skipped = Mapping[tuple[int, int], Sequence[datetime | None]]
+
 AROUND: Final = timedelta(days=1)
 """How far before a conflict entries about its row are looked for."""
 
@@ -155,23 +157,33 @@ def doubts_of_placing(entry: RowEntry, sides: Sides) -> list[str]:
     return _of_replication(entry, sides, written)
 
 
-def doubts_of_skips(
-    entry: RowEntry, sides: Sides, skipped: Mapping[tuple[int, int], datetime]
-) -> list[str]:
-    """Return why transactions that were not applied leave it open.
+def skipped_there(entry: RowEntry, sides: Sides, skipped: Skipped) -> list[str]:
+    """Return why the publisher may never have applied the version that was met.
 
     Args:
         entry: The conflict.
         sides: The two nodes.
-        skipped: When transactions were skipped last, by system and subscription.
+        skipped: When skipped transactions had committed, by system and subscription.
     """
-    found = []
-    if (sides.here.system_identifier, entry.subid) in skipped:
-        found.append("a transaction of this subscription was skipped")
-    # Perhaps the one that wrote the version that was met here, before the other wrote.
-    if sides.back and (sides.there.system_identifier, sides.back.subid) in skipped:
-        found.append("the other node skipped a transaction")
-    return found
+    if sides.back is None:
+        return []
+    there = skipped.get((sides.there.system_identifier, sides.back.subid), ())
+    if any(None in (at, entry.local_at) or at == entry.local_at for at in there):
+        return ["the other node skipped a transaction"]
+    return []
+
+
+def skipped_here(entry: RowEntry, sides: Sides, skipped: Skipped) -> list[str]:
+    """Return why the row may have been on one node only before the change came.
+
+    What a skipped transaction did to it was not logged. The arguments are those of
+    `skipped_there`.
+    """
+    here = skipped.get((sides.here.system_identifier, entry.subid or 0), ())
+    written = entry.remote_at
+    if any(at is None or written is None or at < written for at in here):
+        return ["a transaction of this subscription was skipped"]
+    return []
 
 
 def doubts_of_log(entry: RowEntry, there: NodeView) -> list[str]:

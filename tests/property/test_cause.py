@@ -63,7 +63,7 @@ class Simulated:
     rows: dict[int, Version] = field(default_factory=dict)
     inbox: list[Change] = field(default_factory=list)
     applied: set[int] = field(default_factory=set)
-    skipped: bool = False
+    skipped: list[Change] = field(default_factory=list)
     passed: int = 0
     """The last change of the other node that changed a row here."""
 
@@ -121,10 +121,10 @@ class History:
 
     def positions(self, entry: Entry) -> Positions:
         """What the samples tell of an entry."""
-        if any(node.skipped for node in self.nodes):
-            return Positions()
         change = self.changes[entry.remote]
         met = None if entry.local is None else self.changes[entry.local]
+        if met in self.nodes[1 - entry.node].skipped:
+            return Positions()
         return place_write(
             written=self.nodes[entry.node].samples_written,
             applied=self.nodes[1 - entry.node].samples_applied,
@@ -162,11 +162,10 @@ class History:
         return "update_exists" if moved and change.new_key in node.rows else None
 
     def skip(self, at: int) -> None:
-        """Somebody gives up a transaction that stops apply."""
+        """Somebody gives up a transaction: it stops apply, perhaps by another row."""
         node = self.nodes[at]
-        if node.inbox and self.blocked(node, node.inbox[0]):
-            node.inbox.pop(0)
-            node.skipped = True
+        if node.inbox:
+            node.skipped.append(node.inbox.pop(0))
 
     def log(
         self,
@@ -228,8 +227,7 @@ class History:
                 for other in self.around(entry.node, entry.key, handed_over)
                 if other.conflict_id != entry.logged.conflict_id
             ]
-            skipped = any(node.skipped for node in self.nodes)
-            doubts = ["skipped"] if skipped else []
+            doubts = self.doubts_of_skips(entry)
             if not complete:
                 doubts.append("the log was not read that far")
             cause = decide(
@@ -239,6 +237,13 @@ class History:
             if cause is Cause.HAND_OVER:
                 handed_over.add(entry.logged.conflict_id)
         return found
+
+    def doubts_of_skips(self, entry: Entry) -> list[str]:
+        here, there = self.nodes[entry.node], self.nodes[1 - entry.node]
+        written, met = entry.logged.remote_at, entry.logged.local_at
+        earlier = any(one.at < written for one in here.skipped if written)
+        itself = any(met is None or one.at == met for one in there.skipped)
+        return ["skipped"] if earlier or itself else []
 
     def around(self, node: int, key: int, handed_over: set[int]) -> list[Logged]:
         return [
