@@ -50,6 +50,9 @@ _ROW_CAME_OR_WENT: Final = frozenset(
 )
 """Types after which one node may have the row and the other not."""
 
+FROZEN: Final = "vacuum may have frozen the version that the change met"
+"""A doubt about what the other node did not log, not about what it did."""
+
 MISSING: Final = frozenset(
     {
         ConflictType.UPDATE_MISSING,
@@ -220,13 +223,29 @@ def _by_absence(
     own: Sequence[Logged],
     doubts: Sequence[str],
 ) -> Decision:
-    why = [*_of_entries(entry, mirrored, own), *doubts]
+    why = _of_attempts(entry)
+    told = _applied_before(entry, mirrored)
+    if told:
+        why += [doubt for doubt in doubts if doubt != FROZEN]
+    else:
+        why += [*_of_entries(entry, mirrored, own), *doubts]
     if why:
         return _unknown(why[0])
-    return Decision(
-        cause=Cause.HAND_OVER,
-        reason="the other node had applied the local version: it logged nothing",
-    )
+    if told:
+        reason = "the other node's log tells that it had applied the local version"
+    else:
+        reason = "the other node had applied the local version: it logged nothing"
+    return Decision(cause=Cause.HAND_OVER, reason=reason)
+
+
+def _of_attempts(entry: Logged) -> list[str]:
+    """Why nothing proves that this entry's change met what had been handed over."""
+    found = []
+    if entry.conflict_type not in HANDED_OVER:
+        found.append(f"{entry.conflict_type} without an entry of the other node")
+    if entry.attempts > 1:
+        found.append("a later attempt may have met another version")
+    return found
 
 
 def _of_entries(
@@ -234,10 +253,6 @@ def _of_entries(
 ) -> list[str]:
     """Why a missing entry proves nothing, from those that there are."""
     found = []
-    if entry.conflict_type not in HANDED_OVER:
-        found.append(f"{entry.conflict_type} without an entry of the other node")
-    if entry.attempts > 1:
-        found.append("a later attempt may have met another version")
     mirrored, own = _since_hand_over(entry, mirrored, own)
     if any(other.stalls for other in (*mirrored, *own)):
         # It is applied later, perhaps on a row that is gone by then: unlogged.
@@ -247,6 +262,24 @@ def _of_entries(
     if _may_be_inserted(entry, mirrored, own):
         found.append("the row may have been gone on the other node")
     return found
+
+
+def _applied_before(entry: Logged, mirrored: Sequence[Logged]) -> bool:
+    """Whether B tells that it had applied the local version when it wrote.
+
+    It logged that, and not later: that would be a proof. Or a later change of A met
+    what B had written: still there, though the local version would have replaced it,
+    or stopped apply on it.
+    """
+    if _missed_there(entry, mirrored):
+        return False
+    return any(
+        other.attempts == 1
+        if other.remote_at == entry.local_at
+        else other.local_kind == "local" and other.local_at == entry.remote_at
+        for other in mirrored
+        if other.of_this_row and not other.moves_here
+    )
 
 
 def _may_be_inserted(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
+from pgconflict.core.cause import FROZEN
 from pgconflict.core.verdict import Reason
 
 if TYPE_CHECKING:
@@ -233,5 +234,5 @@ def _of_table(
         if changed >= written:
             found.append("the other node's table was changed or truncated since")
     if vacuumed:
-        found.append("vacuum may have frozen the version that the change met")
+        found.append(FROZEN)
     return found

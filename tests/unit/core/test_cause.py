@@ -10,8 +10,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from pgconflict.core.cause import Cause, Logged, decide
+from pgconflict.core.cause import FROZEN, Cause, Logged, decide
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 PLACED = "an entry of the other node can't be placed in time"
@@ -148,3 +149,55 @@ def test_a_proof_is_about_this_row() -> None:
     assert found.reason == "an entry of the other node may be about another row"
     found = decide(entry(), [unreadable, mirrored(conflict_id=3, **later)], [], [])
     assert (found.cause, found.entries) == (Cause.CONCURRENT, (3,))
+
+
+GONE = mirrored(conflict_id=5, conflict_type="delete_missing", local_at=None)
+"""The row may have come as an INSERT since: that would not have been logged."""
+
+APPLIED = mirrored(conflict_id=6, remote_at=A)
+"""What a had written and b met was applied before b wrote."""
+
+STILL_THERE = mirrored(
+    conflict_id=7, remote_at=at(30), logged_at=at(40), local_at=B, last_logged_at=at(40)
+)
+"""A later change of a met what b had written."""
+
+
+@pytest.mark.parametrize("told", [APPLIED, STILL_THERE])
+def test_the_other_node_tells_that_it_had_applied_the_version(told: Logged) -> None:
+    assert decide(entry(), [GONE], [], []).cause is Cause.UNKNOWN
+    assert decide(entry(), [GONE, told], [], []).cause is Cause.HAND_OVER
+    assert decide(entry(), [GONE, told], [], ["a doubt"]).cause is Cause.UNKNOWN
+    assert decide(entry(attempts=2), [told], [], []).cause is Cause.UNKNOWN
+    assert decide(entry(), [told], [], [FROZEN]).cause is Cause.HAND_OVER
+    assert decide(entry(), [], [], [FROZEN]).cause is Cause.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        # Of a row that got this key in the same transaction; b may have come between.
+        replace(APPLIED, moves_here=True),
+        replace(APPLIED, of_this_row=False),
+        # Sent again, perhaps after b had written.
+        replace(APPLIED, attempts=2),
+        # It changed nothing there.
+        replace(APPLIED, conflict_type="update_missing", local_at=None),
+        # Of a change that was sent before the version that b met.
+        replace(STILL_THERE, remote_at=at(-0.5), logged_at=at(8), last_logged_at=at(8)),
+        # What b had written was not there any more.
+        replace(STILL_THERE, local_at=at(35)),
+        replace(STILL_THERE, local_kind="origin"),
+    ],
+)
+def test_nor_is_that_told_by_less(told: Logged) -> None:
+    assert decide(entry(), [GONE, told], [], []).cause is not Cause.HAND_OVER
+
+
+def test_a_version_that_changed_nothing_there_was_not_seen() -> None:
+    """A change of the key that met no row leaves what b wrote under the new one."""
+    missed = replace(
+        APPLIED, conflict_id=8, conflict_type="update_missing", local_at=None
+    )
+
+    assert decide(entry(), [GONE, STILL_THERE, missed], [], []).cause is Cause.UNKNOWN
