@@ -28,7 +28,7 @@ SETTLE_S = 1.0
 
 PURPOSES: Mapping[str, str] = {
     "write_position": "positions",
-    "origin_sample": "positions",
+    "node_positions": "positions",
     "slots": "confirmed by subscribers",
     "row_table": "table facts",
     "row_subscriptions": "table facts",

@@ -41,7 +41,7 @@ def verify(workshop: Workshop) -> list[Line]:
         config.write_text(f'conflict_log: {{dsn: "host=nowhere"}}\nnodes:\n{nodes}')
         words = ["--config", str(config), "--json", "conflicts", "verify", "big"]
         ours, theirs, ranges = [], [], 0
-        for _ in range(min(workshop.rounds, 2)):
+        for _ in range(min(workshop.rounds, 3)):
             say("verify: by hand")
             theirs.append(seconds(lambda: list(pool.map(_by_hand, pair.nodes))))
             say("verify: pgconflict")
