@@ -196,7 +196,8 @@ class VerdictJob:
             watch.keys = self._keys(watch, sides)
         if watch.mark is None:
             # Parallel apply logs before the transaction has committed there.
-            known = watch.due.entry.remote_at is not None
+            found = watch.due.kind == Kind.DIFFERENCE
+            known = found or watch.due.entry.remote_at is not None
             if known or watch.idle_s > PATIENCE_S:
                 watch.marked(Mark.of(sides.here, sides.there))
         elif watch.passed_at is None and watch.passes(sides):

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from pgconflict.conflict_log.verdicts import Found
 from pgconflict.core.cause import Cause
+from pgconflict.core.conflict import Kind
 from pgconflict.core.lost import Lost, lost
 from pgconflict.core.verdict import (
     Difference,
@@ -176,8 +177,10 @@ class Watch:
         self.before, self.mark = (one, two), None
 
     def give_up(self, verdict: Verdict, reason: Reason) -> None:
-        """Settle for what can be said."""
-        self.verdict, self.reason = verdict, reason
+        """Settle for what can be said; what `verify` found is so until seen equal."""
+        found = self.due.kind == Kind.DIFFERENCE
+        self.verdict = Verdict.DIVERGED if found else verdict
+        self.reason = reason
 
     def found(self, policy: RowPolicy, names: tuple[str, str]) -> Found:
         """Return what is stored of it.

@@ -1,11 +1,13 @@
--- Takes conflicts that nobody has looked at, in the order of their numbers.
+-- Takes conflicts that nobody has looked at, in the order of their numbers; and what
+-- `verify` has found to differ, which is looked at again until it heals.
 -- $1: at most so many
 -- returns: a number per conflict taken
 -- privilege: SELECT on conflict_log; SELECT, INSERT on verdict_due; UPDATE on
 --          verdict_position
 with young as (
     select c.conflict_id, c.first_logged_at, c.node, c.subname, c.ingested_at,
-           c.verdict is null
+           (c.verdict is null
+                or (c.kind = 'difference' and c.verdict = 'diverged'))
                and not exists (select from pgconflict.verdict_due d
                                 where d.conflict_id = c.conflict_id) as unseen
       from pgconflict.conflict_log c

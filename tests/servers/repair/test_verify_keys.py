@@ -8,6 +8,7 @@ import pytest
 
 from tests.fixtures.apart import apart, fill
 from tests.fixtures.waiting import wait_until
+from tests.proof.daemons import Daemon
 from tests.servers.repair.test_repair import repair, same
 from tests.servers.repair.test_verify import verify
 
@@ -168,3 +169,32 @@ def test_a_key_that_several_rows_have_is_a_finding(pair: Pair, desk: Desk) -> No
     stored = "select message from pgconflict.conflict_log where conflict_id = %s"
     (message,) = desk.ask_log(stored, number)[0]
     assert message == "several rows have this key on node b"
+
+
+@pytest.mark.majors(16, 18)
+def test_a_key_that_several_rows_have_stays_a_finding_until_it_heals(
+    pair: Pair, desk: Desk
+) -> None:
+    with pair.replicate(NO_KEY) as replicated:
+        fill(replicated, 9)
+        apart(replicated, "b", "insert into {t} values (7, 'more')", replica=True)
+        (found,) = verify(desk, replicated)[1]["findings"]
+        with Daemon(pair, desk.log_dsn) as daemon:
+
+            def looked_at(times: int) -> str | None:
+                daemon.do("update pgconflict.verdict_due set due_at = now()")
+                rows = daemon.rows(
+                    "select verdict from pgconflict.conflict_log c"
+                    f" where conflict_id = {found['conflict_id']} and {times} <="
+                    " (select looks from pgconflict.verdict_due d"
+                    " where d.conflict_id = c.conflict_id)"
+                )
+                return rows[0][0] if rows else None
+
+            still = wait_until(lambda: looked_at(2), "it is looked at twice")
+            apart(replicated, "b", "delete from {t} where v = 'more'")
+            wait_until(lambda: looked_at(0) in {None, "converged"}, "it has healed")
+    assert still == "diverged"
+    assert desk.ask_log("select verdict, effect from pgconflict.conflict_log") == [
+        ("converged", "none")
+    ]
