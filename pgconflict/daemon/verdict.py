@@ -145,7 +145,7 @@ class VerdictJob:
                 watch.give_up(Verdict.UNVERIFIABLE, reason)
                 watch.decision = undecided("the row is not known")
             return
-        if here is None or there is None or subscription is None:
+        if here is None or there is None or subscription is None or not there.known:
             _lose_patience(watches)
             return
         try:

@@ -104,6 +104,11 @@ class NodeView:
     set_back: bool = False
     times_set_back: int = 0
 
+    @property
+    def known(self) -> bool:
+        """Whether it was asked what it subscribes to."""
+        return self.facts_at != float("-inf")
+
     def recorded_since(self, moment: float) -> bool:
         """Whether all that it had logged by this moment is in the conflict log."""
         return self.recorded_at >= moment + LOGGER_S
