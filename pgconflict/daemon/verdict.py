@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Final
 
 import asyncpg
 
-from pgconflict.conflict_log.positions import positions_seen, put_positions
 from pgconflict.conflict_log.row_policy import RowPolicy
 from pgconflict.conflict_log.tables_seen import put_tables, tables_seen
 from pgconflict.conflict_log.verdicts import Verdicts
@@ -24,6 +23,7 @@ from pgconflict.daemon.verdict_causes import Causes, complete, undecided
 from pgconflict.daemon.verdict_history import Arrivals, Progress
 from pgconflict.daemon.verdict_links import doubts, read_sides
 from pgconflict.daemon.verdict_nodes import AWAY, Nodes
+from pgconflict.daemon.verdict_positions import Sampling
 from pgconflict.daemon.verdict_tables import NEVER, Tables
 from pgconflict.daemon.verdict_watch import Mark, Watch
 from pgconflict.errors import PrivilegeMissingError
@@ -78,28 +78,21 @@ class VerdictJob:
         connection = await connect(self._config, self._job.title)
         self._policy = policy_from(self._config)
         nodes = Nodes(self._config, self._tails, self._job)
+        sampling = Sampling(self._config, self._job.title, nodes, self._progress)
         verdicts = Verdicts(connection)
         self._watches.clear()
         try:
-            self._progress.load(await positions_seen(connection))
             self._tables.load(await tables_seen(connection))
-            while True:
-                busy = await self._round(verdicts, nodes)
-                self._job.passed()
-                for _ in range(5 if busy else 2):
-                    await asyncio.sleep(ROUND_S / 5 if busy else ROUND_S)
-                    await nodes.sample()
-                    self._progress.note(nodes.views.values())
-                await self._save(connection)
+            async with sampling.running():
+                while True:
+                    sampling.busy = await self._round(verdicts, nodes)
+                    await put_tables(connection, self._tables.unsaved())
+                    sampling.check()
+                    self._job.passed()
+                    await asyncio.sleep(ROUND_S if sampling.busy else 2 * ROUND_S)
         finally:
             connection.terminate()
             nodes.close()
-
-    async def _save(self, connection: asyncpg.Connection) -> None:
-        progress = self._progress
-        await put_positions(connection, progress.unsaved, progress.void)
-        progress.unsaved, progress.void = [], set()
-        await put_tables(connection, self._tables.unsaved())
 
     async def _round(self, verdicts: Verdicts, nodes: Nodes) -> bool:
         await verdicts.take(HELD)
@@ -111,7 +104,6 @@ class VerdictJob:
         for node in await nodes.look(verdicts):
             self._arrivals.forget(node)
         self._arrivals.note(nodes.views.values())
-        self._progress.note(nodes.views.values())
         for view in nodes.views.values():
             self._tables.note_round(view)
         self._budget = min(self._budget + self._rate * ROUND_S, float(self._rate))

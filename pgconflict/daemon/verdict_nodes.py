@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import time
 from dataclasses import dataclass, field
@@ -103,6 +104,8 @@ class NodeView:
     facts_at: float = float("-inf")
     set_back: bool = False
     times_set_back: int = 0
+    _shown: tuple[datetime, float] | None = None
+    """What its clock showed last, and when that was answered."""
 
     @property
     def known(self) -> bool:
@@ -130,7 +133,15 @@ class NodeView:
         Raises:
             NodeUnavailableError: it did not answer.
         """
-        await self.sample()
+        asked, wall = time.monotonic(), time.time()
+        row = await self.session.row("write_position")
+        answered = time.monotonic()
+        clock: datetime = row["clock"]
+        self._compare_clock(clock, asked, answered)
+        self.position, self.clock, self.answered_at = row["position"], clock, answered
+        self.up_since = row["up_since"]
+        self.uncertainty_s = (answered - asked) / 2
+        self.offset_s = clock.timestamp() - (wall + self.uncertainty_s)
         self.slots = {
             slot["name"]: slot["confirmed_lsn"]
             for slot in await self.session.rows("slots")
@@ -140,38 +151,37 @@ class NodeView:
         self.vacuuming = frozenset(row["relid"] for row in rows)
 
     async def sample(self) -> None:
-        """Ask how far its WAL is written and others' is applied.
+        """Ask how far its WAL is written and others' is applied, for `Progress`.
 
         Raises:
             NodeUnavailableError: it did not answer.
         """
-        asked, wall = time.monotonic(), time.time()
-        row = await self.session.row("write_position")
-        took = time.monotonic() - asked
-        clock: datetime = row["clock"]
-        if self.answered_at:
+        # One statement where the role may see all of it: it is asked all the time.
+        all_of_it = self.sees_origins
+        asked = time.monotonic()
+        row = await self.session.row(
+            "node_positions" if all_of_it else "write_position"
+        )
+        clock, up_since = row["clock"], row["up_since"]
+        self._compare_clock(clock, asked, time.monotonic())
+        self.written = Sample(
+            row["began"], clock, row["position"], up_since, row["oldest_xid"]
+        )
+        applied = _applied(row["applied"] or b"{}") if all_of_it else {}
+        self.applied = {
+            subid: Sample(clock, row["ended"], lsn, up_since)
+            for subid, lsn in applied.items()
+        }
+
+    def _compare_clock(self, clock: datetime, asked: float, answered: float) -> None:
+        """See whether the node's clock was set back since an answer before."""
+        if self._shown is not None:
             # At least: it was read at some time before the answer came.
-            expected = self.clock + timedelta(seconds=asked - self.answered_at)
-            if clock < expected - STEP_BACK:
+            before, at = self._shown
+            if clock < before + timedelta(seconds=asked - at) - STEP_BACK:
                 self.set_back = True
                 self.times_set_back += 1
-        self.position, self.clock = row["position"], clock
-        self.answered_at = asked + took
-        self.up_since = row["up_since"]
-        self.written = Sample(
-            row["began"], clock, row["position"], self.up_since, row["oldest_xid"]
-        )
-        self.offset_s = clock.timestamp() - (wall + took / 2)
-        self.uncertainty_s = took / 2
-        await self._look_at_origins()
-
-    async def _look_at_origins(self) -> None:
-        self.applied = {}
-        if not self.sees_origins:
-            return
-        row = await self.session.row("origin_sample")
-        for subid, lsn in _applied(row["applied"] or b"{}").items():
-            self.applied[subid] = Sample(row["began"], row["ended"], lsn, self.up_since)
+        self._shown = (clock, answered)
 
 
 class Nodes:
@@ -221,10 +231,15 @@ class Nodes:
 
     async def sample(self) -> None:
         """Ask every node for its positions; who does not answer is left out now."""
-        for view in self._views.values():
+
+        async def ask(view: NodeView) -> None:
             view.written, view.applied = None, {}
-            with contextlib.suppress(*AWAY):
-                await view.sample()
+            # One node's positions are placed against no other's.
+            if len(self._config.nodes) > 1:
+                with contextlib.suppress(*AWAY):
+                    await view.sample()
+
+        await asyncio.gather(*map(ask, list(self._views.values())))
 
     def close(self) -> None:
         """End all sessions."""

@@ -6,6 +6,7 @@ operator. It never tries again: that is the business of the job's supervisor.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Final, Self
 
@@ -32,7 +33,10 @@ CLOSE_S: Final = 1.0
 
 
 class NodeSession:
-    """A connection that can only read, with a time limit on everything."""
+    """A connection that can only read, with a time limit on everything.
+
+    Who asks while it is at work waits for the answer before.
+    """
 
     def __init__(
         self, node: str, connection: libpq.Connection, answer_s: float
@@ -41,6 +45,7 @@ class NodeSession:
         self.major = connection.get_server_version().major
         self._connection = connection
         self._answer_s = answer_s
+        self._turn = asyncio.Lock()
 
     @classmethod
     async def open(
@@ -90,9 +95,10 @@ class NodeSession:
     async def rows_of(self, statement: str, *values: object) -> list[asyncpg.Record]:
         """Return the rows of a statement with identifiers filled in; see `rows`."""
         try:
-            return await self._connection.fetch(
-                statement, *values, timeout=self._answer_s
-            )
+            async with self._turn:
+                return await self._connection.fetch(
+                    statement, *values, timeout=self._answer_s
+                )
         except Exception as error:
             meaning = _meaning(self.node, error)
             if not isinstance(error, asyncpg.PostgresError):
