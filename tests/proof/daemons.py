@@ -63,10 +63,12 @@ class Asked:
             lambda: (
                 not self.rows(
                     "select from pgconflict.conflict_log c"
-                    " where verdict is null or effect is null or verdict = 'pending'"
-                    " union all select from pgconflict.verdict_due"
-                    " where due_at <= now() or verdict is distinct from 'diverged'"
-                    " limit 1"
+                    " left join pgconflict.verdict_due d using (conflict_id)"
+                    # Not a worker that met the one before it: nothing here ends that.
+                    " where c.kind = 'conflict' and (c.effect is null"
+                    " or c.verdict is null or c.verdict = 'pending'"
+                    " or d.due_at <= now() or d.verdict <> 'diverged'"
+                    " or (d.verdict is null and d.due_at is not null)) limit 1"
                 )
             ),
             "every conflict has its verdict",

@@ -86,6 +86,7 @@ select node, conflict_type,
        conflict_id, (local_conflicts[1] -> 'key' ->> 'id')::int,
        (remote_tuple ->> 'id')::int
   from pgconflict.conflict_log
+ where kind = 'conflict'
 """
 
 
