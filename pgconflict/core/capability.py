@@ -49,9 +49,6 @@ class Capability:
     sequence_data_function: bool
     """pg_get_sequence_data() reads many sequences without keeping their locks."""
 
-    current_logfile_for_monitor: bool
-    """pg_monitor may call pg_current_logfile(); before, it must be granted."""
-
     retain_dead_tuples: bool
     """update_deleted can be told from update_missing."""
 
@@ -90,7 +87,6 @@ CAPABILITIES: Final = {
         parallel_apply=False,
         sequence_sync=False,
         sequence_data_function=False,
-        current_logfile_for_monitor=False,
         retain_dead_tuples=False,
         skip_by_owner=False,
         upgraded_with_slots=False,
@@ -110,7 +106,6 @@ CAPABILITIES: Final = {
         parallel_apply=True,
         sequence_sync=False,
         sequence_data_function=False,
-        current_logfile_for_monitor=False,
         retain_dead_tuples=False,
         skip_by_owner=True,
         upgraded_with_slots=False,
@@ -130,7 +125,6 @@ CAPABILITIES: Final = {
         parallel_apply=True,
         sequence_sync=False,
         sequence_data_function=False,
-        current_logfile_for_monitor=True,
         retain_dead_tuples=False,
         skip_by_owner=True,
         upgraded_with_slots=True,
@@ -150,7 +144,6 @@ CAPABILITIES: Final = {
         parallel_apply=True,
         sequence_sync=False,
         sequence_data_function=True,
-        current_logfile_for_monitor=True,
         retain_dead_tuples=False,
         skip_by_owner=True,
         upgraded_with_slots=True,
@@ -170,7 +163,6 @@ CAPABILITIES: Final = {
         parallel_apply=True,
         sequence_sync=True,
         sequence_data_function=True,
-        current_logfile_for_monitor=True,
         retain_dead_tuples=True,
         skip_by_owner=True,
         upgraded_with_slots=True,

@@ -33,7 +33,6 @@ _WORKER_VALUES: Final = {
     "%": "%",
     **dict.fromkeys("auihdr", ""),
 }
-_OF_SESSIONS: Final = frozenset("auihdrq")
 
 
 class LinePrefix(NamedTuple):
@@ -42,7 +41,6 @@ class LinePrefix(NamedTuple):
     text: str
     pattern: re.Pattern[bytes]
     names: frozenset[str]  # time, start, pid, session, line, backend, sqlstate
-    tells_sessions: bool  # a client's lines look different
     steady_time: bool  # all lines of one entry have the same time
     ending: str  # fixed text that a worker's prefix ends with
 
@@ -62,13 +60,11 @@ def compile_prefix(log_line_prefix: str) -> LinePrefix:
     """
     pattern, ending, at = "", "", 0
     names: set[str] = set()
-    sessions = False
     for match in _ESCAPE.finditer(log_line_prefix):
         ending += log_line_prefix[at : match.start()]
         pattern += re.escape(log_line_prefix[at : match.start()])
         at = match.end()
         letter = match["letter"]
-        sessions |= letter in _OF_SESSIONS
         if letter == "q":
             at = len(log_line_prefix)
             break
@@ -88,7 +84,6 @@ def compile_prefix(log_line_prefix: str) -> LinePrefix:
         text=log_line_prefix,
         pattern=re.compile(pattern.encode()),
         names=frozenset(names),
-        tells_sessions=sessions,
         ending=ending,
         steady_time="%t" not in re.sub("-?[0-9]+", "", log_line_prefix),
     )

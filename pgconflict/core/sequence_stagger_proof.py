@@ -30,9 +30,6 @@ class StaggerLine(msgspec.Struct, frozen=True, gc=False):
     doubt: str | None
 
 
-Views = "Mapping[str, Mapping[SequenceName, SequenceState]]"
-
-
 def prove_staggered(
     plans: Iterable[Staggered],
     results: Mapping[str, Mapping[SequenceName, Result]],
