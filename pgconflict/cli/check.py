@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, Final
 from pgconflict.cli import output
 from pgconflict.cli.check_ask import ask
 from pgconflict.cli.check_ledger import unaccounted
+from pgconflict.cli.nodes import node_of
 from pgconflict.config import load
 from pgconflict.conflict_log import schema
 from pgconflict.errors import (
     ConflictLogUnavailableError,
     PgConflictError,
     PrivilegeMissingError,
-    UsageError,
 )
 from pgconflict.queries import query
 from pgconflict.server import checks
@@ -92,14 +92,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _chosen(config: Config, names: Sequence[str] | None) -> list[Node]:
     if not names:
         return list(config.nodes)
-    known = ", ".join(node.name for node in config.nodes)
-    chosen = []
-    for name in names:
-        node = config.node(name)
-        if node is None:
-            raise UsageError(f"no node {name!r}", hint=f"the nodes are {known}")
-        chosen.append(node)
-    return chosen
+    return [node_of(config, name) for name in names]
 
 
 def _compare(reports: list[Report]) -> None:

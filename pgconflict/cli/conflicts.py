@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
+from pgconflict.cli.parser import add_words
 from pgconflict.errors import UsageError
 
 if TYPE_CHECKING:
@@ -22,18 +23,7 @@ QUESTIONS: Final = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Take the question."""
-    # Any: argparse's types do not know that the class of the parser takes a module,
-    # which it loads when its word is met.
-    questions: Any = parser.add_subparsers(
-        title="questions", metavar="QUESTION", required=True, dest="question"
-    )
-    for name, text in QUESTIONS:
-        questions.add_parser(
-            name,
-            help=text,
-            description=text[0].upper() + text[1:] + ".",
-            module=f"pgconflict.cli.conflicts_{name}",
-        )
+    add_words(parser, "question", QUESTIONS, "conflicts_")
 
 
 def run(arguments: argparse.Namespace) -> int:

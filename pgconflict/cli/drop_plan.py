@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from pgconflict.cli.nodes import node_of
 from pgconflict.cli.skip_plan import answered
 from pgconflict.cli.subscription_access import (
     FINDINGS,
     ask_all,
     connect_to,
-    node_of,
     subscription_of,
 )
 from pgconflict.errors import PrivilegeMissingError

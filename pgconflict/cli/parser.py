@@ -163,18 +163,35 @@ def tree() -> Parser:
     parser.add_argument(
         "--version", action="version", version=f"pgconflict {__version__}"
     )
-    commands = parser.add_subparsers(
-        title="commands",
-        metavar="COMMAND",
+    add_words(parser, "command", COMMANDS)
+    return parser
+
+
+def add_words(
+    parser: argparse.ArgumentParser,
+    what: str,
+    words: Iterable[tuple[str, str]],
+    prefix: str = "",
+) -> None:
+    """Have a parser take one of these words next; each is a module `prefix + word`.
+
+    Args:
+        parser: Of what stands before.
+        what: What `--help`, and the namespace, call such a word.
+        words: Each with its help.
+        prefix: What modules of `pgconflict.cli` have before the word.
+    """
+    parsers = parser.add_subparsers(
+        title=f"{what}s",
+        metavar=what.upper(),
         required=True,
-        dest="command",
+        dest=what,
         parser_class=_CommandParser,
     )
-    for name, text in COMMANDS:
-        commands.add_parser(
+    for name, text in words:
+        parsers.add_parser(
             name,
             help=text,
             description=text[0].upper() + text[1:] + ".",
-            module=f"pgconflict.cli.{name}",
+            module=f"pgconflict.cli.{prefix}{name}",
         )
-    return parser

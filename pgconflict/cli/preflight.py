@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 from pgconflict import __version__
 from pgconflict.cli import output
+from pgconflict.cli.nodes import node_of
 from pgconflict.cli.preflight_plan import Asked, Method, Report, examine
-from pgconflict.cli.subscription_access import FINDINGS, configured, node_of
+from pgconflict.cli.subscription_access import FINDINGS, configured
 from pgconflict.config import Node
 from pgconflict.core.capability import NEWEST, OLDEST
 from pgconflict.errors import UsageError

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
+from pgconflict.cli.parser import add_words
 from pgconflict.errors import UsageError
 
 if TYPE_CHECKING:
@@ -19,18 +20,7 @@ ACTIONS: Final = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Take what to do."""
-    # Any: argparse's types do not know that the class of the parser takes a module,
-    # which it loads when its word is met.
-    actions: Any = parser.add_subparsers(
-        title="actions", metavar="ACTION", required=True, dest="action"
-    )
-    for name, text in ACTIONS:
-        actions.add_parser(
-            name,
-            help=text,
-            description=text[0].upper() + text[1:] + ".",
-            module=f"pgconflict.cli.sequences_{name}",
-        )
+    add_words(parser, "action", ACTIONS, "sequences_")
 
 
 def run(arguments: argparse.Namespace) -> int:

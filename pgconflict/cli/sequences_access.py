@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from pgconflict.cli import output
+from pgconflict.cli.nodes import node_of
 from pgconflict.config import load
 from pgconflict.config.values import duration
 from pgconflict.conflict_log import schema
@@ -115,19 +116,6 @@ def configured(arguments: argparse.Namespace) -> Config:
     """
     gc.disable()
     return load(arguments.config)
-
-
-def node_of(config: Config, name: str) -> Node:
-    """The node of this name.
-
-    Raises:
-        UsageError: there is none.
-    """
-    node = config.node(name)
-    if node is None:
-        known = ", ".join(one.name for one in config.nodes)
-        raise UsageError(f"no node {name!r}", hint=f"the nodes are {known}")
-    return node
 
 
 def nodes_of(config: Config, names: Sequence[str], least: int = 1) -> list[Node]:

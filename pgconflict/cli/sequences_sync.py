@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from pgconflict.cli import output
+from pgconflict.cli.nodes import node_of
 from pgconflict.cli.sequences_access import (
     DENIED,
     FINDINGS,
@@ -14,7 +15,6 @@ from pgconflict.cli.sequences_access import (
     conflict_log,
     databases_of,
     interruptible,
-    node_of,
     opened,
     refuse_none,
     say,

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from pgconflict.cli.nodes import node_of
 from pgconflict.cli.subscription_access import (
     Asked,
     ask_all,
     connect_to,
-    node_of,
     subscription_of,
 )
 from pgconflict.conflict_log.actions import (

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from pgconflict.cli import output
 from pgconflict.cli.conflict_access import moment
+from pgconflict.cli.nodes import node_of
 from pgconflict.cli.status_document import (
     Document,
     dropped_of,
@@ -20,7 +21,7 @@ from pgconflict.cli.status_document import (
 from pgconflict.cli.status_judge import Problem, Severity, judge
 from pgconflict.cli.status_read import look
 from pgconflict.cli.status_screen import show, summary
-from pgconflict.cli.subscription_access import FINDINGS, configured, node_of
+from pgconflict.cli.subscription_access import FINDINGS, configured
 from pgconflict.config.values import duration
 from pgconflict.errors import PgConflictError, UsageError
 

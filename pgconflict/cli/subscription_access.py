@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from psycopg import conninfo
 
 from pgconflict.cli import output
+from pgconflict.cli.nodes import node_of
 from pgconflict.config import load
 from pgconflict.conflict_log import schema
 from pgconflict.conflict_log.reader import refuse_other_schema
@@ -101,19 +102,6 @@ async def ask_all(config: Config) -> Asked:
         else:
             raise answer
     return Asked(known, silent)
-
-
-def node_of(config: Config, name: str) -> Node:
-    """The node of this name.
-
-    Raises:
-        UsageError: there is none.
-    """
-    node = config.node(name)
-    if node is None:
-        known = ", ".join(one.name for one in config.nodes)
-        raise UsageError(f"no node {name!r}", hint=f"the nodes are {known}")
-    return node
 
 
 def add_nodes(parser: argparse.ArgumentParser) -> None:

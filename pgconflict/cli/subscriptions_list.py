@@ -7,11 +7,11 @@ from datetime import UTC
 from typing import TYPE_CHECKING, Final
 
 from pgconflict.cli import output
+from pgconflict.cli.nodes import node_of
 from pgconflict.cli.subscription_access import (
     ask_with_rates,
     configured,
     conflict_log,
-    node_of,
 )
 from pgconflict.cli.subscription_lines import line_of
 from pgconflict.conflict_log.actions import open_stalls
