@@ -7,8 +7,9 @@ after *b* (not later than *a*) meets B's version (*b* or later) or no row, and B
 that. So such an entry of B proves that the two were concurrent, and its absence, in a
 complete log that was read far enough, proves the hand-over: unless that change is an
 INSERT and B has deleted the row by then. Positions of both nodes that were seen before
-and after tell it without any log (`pgconflict.core.progress`). Where that holds, and
-where not: docs/verdict.md.
+and after tell it without any log (`pgconflict.core.progress`). Where further nodes
+write to the table, B may have seen *a* in what one of them wrote on top of it
+(`pgconflict.core.passing`). Where that holds, and where not: docs/verdict.md.
 
 Times are commit times of one node's own clock and are only compared with times of
 the same clock.
@@ -24,7 +25,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from pgconflict.core.conflict import ConflictType, OriginKind
-from pgconflict.core.progress import Placed, Positions
+from pgconflict.core.progress import Others, Placed, Positions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -163,7 +164,7 @@ def decide(
     proofs = tuple(sorted(later & sure))
     found = _proved(entry, mirrored, positions.placed, proofs)
     if found is not None:
-        return found
+        return _among_others(found, proofs, positions.others)
     unsure = _Order.UNSURE in orders.values()
     if unsure or later - sure:
         doubt = "can't be placed in time" if unsure else "may be about another row"
@@ -199,6 +200,22 @@ def _proved(
             reason="the other node had applied the local version when it wrote",
         )
     return None
+
+
+def _among_others(found: Decision, proofs: tuple[int, ...], others: Others) -> Decision:
+    """What is proved of two nodes where further ones write to the table."""
+    if others is Others.NONE or found.cause is Cause.UNKNOWN:
+        return found
+    if found.cause is Cause.HAND_OVER:
+        return _unknown("a third node may have written in between")
+    if others is Others.APART:
+        return found
+    # The two are one event all the same: each node logged the other's write.
+    return Decision(
+        cause=Cause.UNKNOWN,
+        reason="a third node may have passed one of the versions on",
+        entries=proofs,
+    )
 
 
 def _seen_for_certain(entry: Logged, mirrored: Iterable[Logged]) -> bool:

@@ -32,6 +32,18 @@ class Placed(StrEnum):
     UNSEEN = "unseen"
 
 
+class Others(StrEnum):
+    """What further nodes that write to the table may have to do with two versions."""
+
+    NONE = "none"
+    """There is no further node."""
+
+    APART = "apart"
+    """None has passed one of the two on to the writer of the other."""
+
+    UNSURE = "unsure"
+
+
 class Sample(msgspec.Struct, frozen=True):
     """A position that was read between two moments of the node's clock."""
 
@@ -67,6 +79,8 @@ class Positions(msgspec.Struct, frozen=True, kw_only=True):
 
     high: int | None = None
     """Finish LSNs from here on had not changed anything when it was written."""
+
+    others: Others = Others.NONE
 
 
 class Samples:

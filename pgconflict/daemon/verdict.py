@@ -67,7 +67,7 @@ class VerdictJob:
         self._progress = Progress()
         self._budget = 0.0
         self._policy = RowPolicy()
-        self._causes = Causes()
+        self._causes = Causes(self._progress)
 
     async def run(self) -> None:
         """Look round after round, until the conflict log is away.
@@ -148,7 +148,7 @@ class VerdictJob:
                 self._advance(watch, sides, moment, there_since)
             # After marking: a transaction that had not committed is marked later.
             await complete(there, watches)
-            await self._causes.decide(verdicts, sides, watches, self._progress)
+            await self._causes.decide(verdicts, sides, watches, nodes.views)
             await self._read(sides, watches)
         except PrivilegeMissingError:
             for watch in watches:

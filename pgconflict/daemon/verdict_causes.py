@@ -10,7 +10,7 @@ import msgspec
 
 from pgconflict.core.cause import Cause, Decision, decide
 from pgconflict.core.event import Member, digest_of_write
-from pgconflict.core.progress import Positions
+from pgconflict.core.progress import Others, Positions
 from pgconflict.daemon.verdict_links import (
     AROUND,
     doubts_of_log,
@@ -18,12 +18,14 @@ from pgconflict.daemon.verdict_links import (
     skipped_here,
     skipped_there,
 )
+from pgconflict.daemon.verdict_ways import other_ways
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from pgconflict.conflict_log.verdicts import Verdicts
+    from pgconflict.core.passing import Way
     from pgconflict.core.row_entry import KeyValues, RowEntry
     from pgconflict.daemon.verdict_history import Progress
     from pgconflict.daemon.verdict_links import Sides
@@ -37,12 +39,15 @@ NO_LOG_S: Final = 60.0
 class Causes:
     """Decides what can be decided, for conflicts of one table and subscription."""
 
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+
     async def decide(
         self,
         verdicts: Verdicts,
         sides: Sides,
         watches: Sequence[Watch],
-        progress: Progress,
+        views: Mapping[str, NodeView],
     ) -> None:
         """Find the causes of those of which enough is known.
 
@@ -50,9 +55,10 @@ class Causes:
             ConflictLogUnavailableError, NodeUnavailableError: the next round tries
                 again.
         """
-        if sides.key is None:
+        hopeless = _undecidable(sides)
+        if hopeless is not None:
             for watch in watches:
-                watch.decision = watch.decision or undecided("no common key")
+                watch.decision = watch.decision or undecided(hopeless)
             return
         ready = [
             watch
@@ -74,6 +80,7 @@ class Causes:
         skipped = await verdicts.skipped(
             systems, min([earliest, *(at - AROUND for at in versions)])
         )
+        ways = await other_ways(sides, views) if sides.others_write else ()
         index = _Index(await _with_times(around, sides), sides)
         clocks = {view.name: view.offset for view in (sides.here, sides.there)}
         for watch in ready:
@@ -86,10 +93,20 @@ class Causes:
             ]
             positions = Positions()
             if not lost and not doubts_of_placing(watch.due.entry, sides):
-                positions = progress.place(watch.due.entry, sides)
+                positions = self._progress.place(watch.due.entry, sides)
+            if sides.others_write:
+                others = self._others(watch.due.entry, sides, ways)
+                positions = msgspec.structs.replace(positions, others=others)
             decision = index.decide(watch.due.entry, why, positions)
             watch.decided(decision, why, clocks)
             watch.event = index.event(watch.due.entry, decision)
+
+    def _others(
+        self, entry: RowEntry, sides: Sides, ways: Sequence[Way] | None
+    ) -> Others:
+        if ways is None or not self._progress.kept_apart(entry, sides, ways):
+            return Others.UNSURE
+        return Others.APART
 
 
 class _Index:
@@ -160,6 +177,16 @@ class _Index:
             if key is not None and table is not None and xid is not None
         )
         return Member(entry.conflict_id, entry.first_logged_at, tuple(writes))
+
+
+def _undecidable(sides: Sides) -> str | None:
+    """Why no cause of these two nodes' conflicts can be found."""
+    if sides.key is None:
+        return "no common key"
+    if sides.sent_on:
+        # Who wrote it, and by which clock, can't be told then.
+        return "a subscription without origin = none is sent what others wrote"
+    return None
 
 
 def undecided(reason: str) -> Decision:

@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from pgconflict.conflict_log.positions import Seen
+from pgconflict.core.passing import Commit, PositionsSeen, kept_from
 from pgconflict.core.progress import Positions, Samples, arrival, place_write
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Sequence
 
+    from pgconflict.core.passing import Way
     from pgconflict.core.row_entry import RowEntry
     from pgconflict.daemon.verdict_links import Sides
     from pgconflict.daemon.verdict_nodes import NodeView
@@ -166,6 +168,18 @@ class Progress:
             commit=at,
             xid=xid,
             other=entry.remote_at,
+        )
+
+    def kept_apart(self, entry: RowEntry, sides: Sides, ways: Sequence[Way]) -> bool:
+        """Whether neither writer can have seen the other's version by other ways."""
+        at, written = entry.local_at, entry.remote_at
+        if at is None or entry.local_xid is None or written is None:
+            return False
+        ours = Commit(sides.here.system_identifier, at)
+        theirs = Commit(sides.there.system_identifier, written)
+        seen = PositionsSeen(self._written, self._applied)
+        return kept_from(ours, theirs, ways, seen) and kept_from(
+            theirs, ours, ways, seen
         )
 
     def arrived(self, entry: RowEntry, sides: Sides) -> datetime | None:

@@ -55,6 +55,21 @@ class Sides:
         return None
 
     @property
+    def others_write(self) -> bool:
+        """Whether more than one subscription of either writes to the table."""
+        tables = (self.here_table, self.there_table)
+        return any(len(table.incoming) > 1 for table in tables if table is not None)
+
+    @property
+    def sent_on(self) -> bool:
+        """Whether either may be sent what the other has applied itself."""
+        here, there = self.here_table, self.there_table
+        if here is None or there is None or not there.incoming:
+            return False
+        ways = [one for one in here.incoming if one.subid == self.subscription.subid]
+        return any(one.of_others for one in (*ways, self.back) if one is not None)
+
+    @property
     def columns(self) -> tuple[str, ...]:
         """The columns that are equal where replication works, in this table's order."""
         here, there = self.here_table, self.there_table
@@ -143,7 +158,9 @@ def doubts(
     written = entry.remote_at
     if written is None:
         return ["commit time of the remote transaction not known"]
+    more = "more than two nodes, or subscriptions, write to the table"
     return [
+        *([more] if sides.others_write else []),
         *_of_replication(entry, sides, written),
         *_of_commits(sides.there, written),
         *_of_table(sides.there_table, written, there_since, vacuumed=vacuumed),
@@ -204,9 +221,6 @@ def _of_replication(entry: RowEntry, sides: Sides, written: datetime) -> list[st
     back, sent = sides.back, sides.to_there
     if back is None or sent is None or not back.ready:
         return ["the table is not replicated in both directions"]
-    tables = [one for one in (sides.here_table, sides.there_table) if one is not None]
-    if any(len(table.incoming) > 1 for table in tables):
-        found.append("more than two nodes, or subscriptions, write to the table")
     if sent.filtered or not sent.complete:
         found.append("the other node is not sent every change")
     local_at = entry.local_at

@@ -43,6 +43,11 @@ class Incoming:
     publications: tuple[str, ...]
     ready: bool
     since: datetime | None
+    copied: int = 0
+    """Where the publisher's WAL was when its rows had been copied; 0: they were not."""
+
+    of_others: bool = False
+    """It is also sent what its publisher itself has applied."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +134,8 @@ class RowReader:
                 publications=tuple(one["publications"]),
                 ready=one["state"] == "r",
                 since=one["since"],
+                copied=one["copied"],
+                of_others=one["of_others"],
             )
             for one in await self._session.rows("row_subscriptions", row["relid"])
         ]
@@ -170,10 +177,12 @@ class RowReader:
         )
         if not rows:
             return None
+        whole = any(row["complete"] and not row["filtered"] for row in rows)
         return Outgoing(
             # Different lists for one subscription are an error since 15.
             columns=frozenset(rows[0]["columns"]),
-            filtered=all(row["filtered"] for row in rows),
+            # One without a filter may publish inserts only.
+            filtered=not whole and any(row["filtered"] for row in rows),
             complete=any(row["complete"] for row in rows),
             since=max((row["since"] for row in rows if row["since"]), default=None),
         )

@@ -55,15 +55,30 @@ class Mesh:
         for node in self.nodes:
             node.execute(f"drop publication {self.table}; drop table {self.table}")
 
+    def way(self, one: Node, two: Node) -> Subscription:
+        """What one node sends to another."""
+        return next(
+            way for way in self.ways if way.publisher is one and way.subscriber is two
+        )
+
     @contextlib.contextmanager
-    def apart(self) -> Iterator[None]:
-        """Nobody sees what another writes until the end."""
-        for way in self.ways:
+    def apart(self, *ways: Subscription) -> Iterator[None]:
+        """Nobody sees what another writes until the end, or not by these ways."""
+        held = ways or self.ways
+        for way in held:
             way.alter("disable")
-        wait_until(lambda: not any(way.worker() for way in self.ways), "none applies")
+        wait_until(lambda: not any(way.worker() for way in held), "none applies")
         yield
-        for way in self.ways:
+        for way in held:
             way.alter("enable")
+
+
+@pytest.fixture(scope="module")
+def third(servers: Servers) -> Iterator[Node]:
+    """A node beside the pair of 18."""
+    node = servers.node(18, name="c")
+    yield node
+    node.cluster.destroy()
 
 
 @pytest.fixture
@@ -185,12 +200,11 @@ def test_two_nodes(
 @pytest.mark.majors(18)
 def test_three_nodes(
     pair: Pair,
-    servers: Servers,
+    third: Node,
     new_daemon: Callable[..., Daemon],
     ask: Callable[..., str],
 ) -> None:
     """Each node logs two of the six meetings: one event."""
-    third = servers.node(18, name="c")
     nodes = (*pair.nodes, third)
     with Mesh(*nodes) as mesh:
         daemon = new_daemon(
@@ -222,3 +236,69 @@ def test_three_nodes(
     assert sorted(keys_of) == ["1", "2"]
     assert nodes_of[keys_of.index("1")] == {"a", "b", "c"}
     assert {"a", "b"} <= nodes_of[keys_of.index("2")]
+
+
+@pytest.mark.majors(18)
+def test_what_a_third_node_passed_on_was_seen(
+    pair: Pair,
+    third: Node,
+    new_daemon: Callable[..., Daemon],
+    ask: Callable[..., str],
+) -> None:
+    """a and b meet on both their nodes; row 11: c was written on a, b on top of c."""
+    a, b, c = nodes = (*pair.nodes, third)
+    with Mesh(*nodes) as mesh:
+        daemon = new_daemon(
+            {node.name: node.dsn for node in nodes}, verdict={"enabled": True}
+        )
+        daemon.start()
+        wait_until(
+            lambda: len(daemon.query("select from pgconflict.log_complete")) == 3,
+            "every log is followed",
+        )
+        seen = (
+            "select distinct system_identifier, subid from pgconflict.position_seen"
+            " where subid = any (%s) and 0 < any (confirmed)"
+        )
+        ways = [way.oid for way in mesh.ways]
+        wait_until(
+            lambda: len(daemon.query(seen, [ways])) == len(ways),
+            "positions of every subscription were seen",
+        )
+        a.execute(f"insert into {mesh.table} values (10, '', ''), (11, '', '')")
+        for node in (b, c):
+            mesh.way(a, node).catch_up()
+        append = f"update {mesh.table} set v = v || '{{node}}' where id = {{id}}"
+        met = f"subname in ('{mesh.way(a, b).name}', '{mesh.way(b, a).name}')"
+        with mesh.apart(mesh.way(a, b), mesh.way(b, a)):
+            for node in (a, b):
+                node.execute(append.format(node=node, id=10))
+        daemon.wait_count(2, f"{met} and effect is not null", timeout=60)
+        with mesh.apart(mesh.way(a, b), mesh.way(c, a)):
+            for node, other in ((a, c), (c, b), (b, a)):
+                node.execute(append.format(node=node, id=11))
+                mesh.way(node, other).catch_up()
+        daemon.wait_count(4, f"{met} and effect is not null", timeout=60)
+
+        events = listed(ask, daemon, "--all", "--table", mesh.table)
+        found = daemon.query(
+            "select replica_identity ->> 'id', l.cause, evidence ->> 'reason'"
+            " from pgconflict.verdict v join pgconflict.conflict_log l"
+            f" using (conflict_id) where {met} and evidence is not null"
+        )
+
+    assert {(row, cause) for row, cause, _ in found} == {
+        ("10", "concurrent"),
+        ("11", "unknown"),
+    }
+    assert {reason for row, _, reason in found if row == "11"} == {
+        "a third node may have passed one of the versions on"
+    }
+    joined = {
+        event["replica_identity"]["id"]: event["event"]
+        for event in events
+        if event["event"]
+    }
+    for row in ("10", "11"):
+        assert {one["node"] for one in joined[row]["members"]} == {"a", "b"}
+        assert joined[row]["effect"] == "diverged"

@@ -1,0 +1,130 @@
+"""Whether a third node may have passed a commit on, by positions that were seen."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+import pytest
+
+from pgconflict.core.cause import Cause, Logged, decide
+from pgconflict.core.passing import Commit, PositionsSeen, Way, kept_from
+from pgconflict.core.progress import Others, Placed, Positions, Sample, Samples
+
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+A, B, C = 1, 2, 3
+A_TO_C, C_TO_B = Way(A, C, 31), Way(C, B, 23)
+WRITTEN = {A: [(0, 100), (2, 200)], C: [(0, 500), (2, 520), (4, 540), (6, 600)]}
+
+
+def at(seconds: float) -> datetime:
+    return NOON + timedelta(seconds=seconds)
+
+
+def samples(*seen: tuple[float, int], up_since: datetime = NOON) -> Samples:
+    """Samples of (second, position), a tenth of a second long."""
+    found = Samples()
+    for second, position in seen:
+        found.add(Sample(at(second), at(second + 0.1), position, up_since))
+    return found
+
+
+# C had applied A up to 90 at 4.5 s, where it had written 540 at least, and 150 later.
+APPLIED_BY_C = ((0.5, 90), (4.5, 90), (6.5, 150))
+
+
+@pytest.mark.parametrize(
+    ("by_c", "by_b", "expected"),
+    [
+        (APPLIED_BY_C, ((0.5, 400), (8, 540)), True),
+        # B may have had what C wrote with A's commit.
+        (APPLIED_BY_C, ((0.5, 400), (8, 541)), False),
+        # How far B was after it had written is not known.
+        (APPLIED_BY_C, ((0.5, 400), (6, 400)), False),
+        # Another subscription may have brought it, before this one was there.
+        (((0.5, 0), (4.5, 0), (6.5, 150)), ((0.5, 400), (8, 540)), False),
+        (APPLIED_BY_C, ((0.5, 0), (6, 0), (8, 541)), False),
+        # C never had it.
+        (((0.5, 90), (4.5, 90), (6.5, 90)), ((0.5, 400), (8, 540)), True),
+        # C had it before it was looked at.
+        (((0.5, 150), (4.5, 150)), ((0.5, 400), (8, 400)), False),
+        ((), ((0.5, 400), (8, 400)), False),
+    ],
+)
+def test_a_third_node_passes_on_what_it_writes_after_it_came(
+    by_c: tuple[tuple[float, int], ...],
+    by_b: tuple[tuple[float, int], ...],
+    expected: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    """A commits at 1 s, after 100; B writes at 7 s by a clock of its own."""
+    assert kept(samples(*by_c), samples(*by_b)) is expected
+
+
+def kept(
+    by_c: Samples,
+    by_b: Samples,
+    ways: tuple[Way, ...] = (A_TO_C, C_TO_B),
+    *,
+    crashed: bool = False,
+) -> bool:
+    written = {node: samples(*seen) for node, seen in WRITTEN.items()}
+    if crashed:
+        written[C].add(Sample(at(8), at(8.1), 600, at(7)))
+    applied = {(C, A_TO_C.subid): by_c, (B, C_TO_B.subid): by_b}
+    seen = PositionsSeen(written, applied)
+    return kept_from(Commit(A, at(1)), Commit(B, at(7)), ways, seen)
+
+
+def test_what_was_copied_later_may_have_come_so() -> None:
+    by_c, by_b = samples(*APPLIED_BY_C), samples((0.5, 400), (8, 540))
+    copied = msgspec.structs.replace(A_TO_C, copied=101)
+    before = msgspec.structs.replace(A_TO_C, copied=100)
+
+    assert kept(by_c, by_b, (before, C_TO_B))
+    assert not kept(by_c, by_b, (copied, C_TO_B))
+
+
+def test_a_crash_moves_places() -> None:
+    by_c, by_b = samples(*APPLIED_BY_C), samples((0.5, 400), (8, 540))
+
+    assert not kept(by_c, by_b, crashed=True)
+
+
+LATE = Logged(
+    conflict_id=2,
+    conflict_type="update_origin_differs",
+    stalls=False,
+    logged_at=at(9),
+    last_logged_at=at(9),
+    attempts=1,
+    remote_at=at(1),
+    remote_lsn=150,
+    local_at=at(7),
+    local_kind="local",
+)
+MET = msgspec.structs.replace(LATE, conflict_id=1, remote_at=at(7), local_at=at(1))
+
+
+@pytest.mark.parametrize(
+    ("others", "cause"),
+    [
+        (Others.NONE, Cause.CONCURRENT),
+        (Others.APART, Cause.CONCURRENT),
+        (Others.UNSURE, Cause.UNKNOWN),
+    ],
+)
+def test_a_cause_needs_that_nobody_passed_it_on(others: Others, cause: Cause) -> None:
+    """The other node's entry stays part of the event."""
+    decision = decide(MET, [LATE], [], [], Positions(others=others))
+
+    assert decision.cause is cause
+    assert decision.entries == (LATE.conflict_id,)
+
+
+def test_nothing_is_handed_over_among_three() -> None:
+    def cause(others: Others) -> Cause:
+        positions = Positions(placed=Placed.SEEN, others=others)
+        return decide(MET, [], [], ["a doubt"], positions).cause
+
+    assert cause(Others.NONE) is Cause.HAND_OVER
+    assert cause(Others.APART) is Cause.UNKNOWN
