@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from pgconflict.cli import output
 from pgconflict.cli.conflict_access import utc
+from pgconflict.cli.conflict_effect import local_time
 from pgconflict.core.conflict import ConflictType
 
 if TYPE_CHECKING:
@@ -48,7 +49,9 @@ def _side(conflict: StoredConflict) -> list[tuple[object, ...]]:
             conflict.type,
             "had",
             _local_write(locals_[0]) if locals_ else "",
-            _row(locals_[0].tuple, locals_[0].tuple_text) if locals_ else "no row",
+            _row(locals_[0].tuple, locals_[0].tuple_text, conflict)
+            if locals_
+            else "no row",
         ),
         ("", "", _came_of_it(conflict), "got", _remote_write(conflict), _new(conflict)),
     ]
@@ -58,12 +61,16 @@ def _local_write(local: LocalConflict) -> str:
     origin = {"local": "of this node", "gone": "of a vanished origin"}.get(
         local.origin_kind or "", f"of {local.origin}" if local.origin else ""
     )
-    at = f"committed {local.commit_ts}" if local.commit_ts else ""
-    return " ".join(part for part in (_xid(local.xid), origin, at) if part)
+    at = local.commit_ts
+    committed = f"committed {local_time(at).removesuffix(' UTC')}" if at else ""
+    return " ".join(part for part in (_xid(local.xid), origin, committed) if part)
 
 
 def _remote_write(conflict: StoredConflict) -> str:
-    origin = f"of {conflict.remote_origin}" if conflict.remote_origin else ""
+    # The origin of a subscription's worker is named by a number.
+    own = conflict.remote_origin == f"pg_{conflict.subid}"
+    name = f"subscription {conflict.subname}" if own else conflict.remote_origin
+    origin = f"by {name}" if name else ""
     at = conflict.remote_commit_ts
     committed = f"committed {utc(at)}" if at else ""
     return " ".join(p for p in (_xid(conflict.remote_xid), origin, committed) if p)
@@ -76,7 +83,7 @@ def _xid(xid: int | None) -> str:
 def _new(conflict: StoredConflict) -> str:
     if conflict.operation == "DELETE":
         return "deletion"
-    return _row(conflict.remote_tuple, conflict.remote_tuple_text)
+    return _row(conflict.remote_tuple, conflict.remote_tuple_text, conflict)
 
 
 def _came_of_it(conflict: StoredConflict) -> str:
@@ -86,10 +93,13 @@ def _came_of_it(conflict: StoredConflict) -> str:
     return "(dropped)" if conflict.conflict_type in _NOT_APPLIED else "(applied)"
 
 
-def _row(values: Values | None, text: str | None) -> str:
+def _row(values: Values | None, text: str | None, conflict: StoredConflict) -> str:
     if values is None:
-        return text or "not logged"
-    parts = (f"{name}={_value(value)}" for name, value in values.items())
+        return text or "not kept"
+    # The key leads, whatever the order in which JSON keeps columns.
+    key = conflict.replica_identity or {}
+    names = sorted(values, key=lambda name: name not in key)
+    parts = (f"{name}={_value(values[name])}" for name in names)
     return ", ".join(parts)
 
 
@@ -98,7 +108,7 @@ def _value(value: str | None) -> str:
 
 
 def print_looks(looks: Sequence[Look]) -> None:
-    """What the last look found, both nodes side by side, and what was found before."""
+    """What the last look found, and what was found before."""
     last = looks[0]
     why = (last.evidence or {}).get("reason")
     found = f"{last.verdict} ({last.reason})" if last.reason else last.verdict
@@ -112,7 +122,6 @@ def print_looks(looks: Sequence[Look]) -> None:
         )
         if value
     )
-    _print_rows(last)
     if len(looks) > 1:
         print()
         output.print_table(
@@ -124,21 +133,22 @@ def print_looks(looks: Sequence[Look]) -> None:
         )
 
 
-def _print_rows(look: Look) -> None:
-    """What differs; a row that is gone on one node has no line of it."""
-    values = look.row_values
+def print_difference(looks: Sequence[Look]) -> None:
+    """What differs now, both nodes side by side, as far as it may be kept."""
+    values = looks[0].row_values if looks else None
     if not values:
         return
     names = dict.fromkeys(name for row in values.values() for name in row or ())
+    names |= dict.fromkeys(looks[0].columns or ())
     print()
     output.print_table(
         ["column", *(f"node {node}" for node in values)],
         [(name, *(_cell(row, name) for row in values.values())) for name in names]
-        or [("", *("no row" if row is None else "" for row in values.values()))],
+        or [("", *(_cell(row, "") for row in values.values()))],
     )
 
 
 def _cell(row: Values | None, name: str) -> str:
     if row is None:
         return "no row"
-    return _value(row[name]) if name in row else ""
+    return _value(row[name]) if name in row else "not kept"

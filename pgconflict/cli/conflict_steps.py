@@ -17,7 +17,7 @@ from pgconflict.cli.conflict_step import Step, row_key, table_of, under_origin, 
 from pgconflict.cli.conflict_stopped_steps import stopped_steps, sync_steps
 from pgconflict.cli.sql_text import condition
 from pgconflict.core.conflict import ConflictType, Kind, Status
-from pgconflict.core.verdict import Verdict
+from pgconflict.core.verdict import Effect, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,6 +35,8 @@ def next_steps(
         steps = sync_steps(conflict)
     elif conflict.stalls and conflict.status in {Status.OPEN, Status.DISABLED}:
         steps = stopped_steps(conflict, transaction)
+    elif conflict.effect == Effect.NONE:
+        return [Step("Nothing: it did no harm.")]
     else:
         steps = _compare(conflict)
     if conflict.acknowledged_at is None:
@@ -51,6 +53,8 @@ def _compare(conflict: StoredConflict) -> list[Step]:
     if table is None or not key:
         return [Step(unknown(conflict))]
     steps = []
+    if conflict.verdict == Verdict.CONVERGED and conflict.effect == Effect.WRITE_LOST:
+        return _again(conflict, table, key)
     if conflict.verdict == Verdict.DIVERGED:
         repair = f"pgconflict conflicts repair {conflict.conflict_id} --winner latest"
         steps.append(
@@ -73,8 +77,29 @@ def _compare(conflict: StoredConflict) -> list[Step]:
                 " logged whole. Leave out those whose type has no equality (json)."
             )
         )
-    steps += _agree(conflict, table, key)
+    if conflict.verdict not in (Verdict.DIVERGED, Verdict.CONVERGED):
+        steps += _agree(conflict, table, key)
     return steps
+
+
+def _again(conflict: StoredConflict, table: str, key: Values) -> list[Step]:
+    """What to do about a write that is lost, where both nodes agree."""
+    steps = [
+        Step(
+            "See what the row is now, on either node: they agree.",
+            [f"SELECT * FROM {table} WHERE {condition(key)};"],
+        )
+    ]
+    what = (
+        "Whoever owns the data decides whether the lost write has to be made again."
+        " Make it on one node, in an ordinary session: the other gets it."
+    )
+    gone = {ConflictType.UPDATE_MISSING, ConflictType.UPDATE_DELETED}
+    if conflict.conflict_type in gone:
+        sent = statement_of_entry(table, conflict)
+        said = " If the row is gone and should not be:" if sent else ""
+        return [*steps, Step(what + said, [sent] if sent else [])]
+    return [*steps, Step(what)]
 
 
 def _agree(conflict: StoredConflict, table: str, key: Values) -> list[Step]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from pgconflict.cli.conflict_access import utc
+from pgconflict.cli.conflict_effect import local_time
 from pgconflict.core.conflict import ConflictType, Kind, Source, Status
 
 if TYPE_CHECKING:
@@ -22,16 +23,6 @@ _DID: Final = {
     "UPDATE": "updated a row of",
     "DELETE": "deleted a row of",
     "TRUNCATE": "truncated",
-}
-_VERDICTS: Final = {
-    "converged": "The nodes agree on this row",
-    "diverged": "The nodes differ in this row",
-    "pending": "Whether the nodes agree on this row is still to be looked at",
-    "unverifiable": "Whether the nodes agree on this row can't be found out",
-}
-_CAUSES: Final = {
-    "hand_over": "the row was written on one node after the other, not at once",
-    "concurrent": "the row was written on two nodes at once",
 }
 _FULL: Final = (
     "The table has REPLICA IDENTITY FULL: a row counts as missing as soon as one of its"
@@ -51,7 +42,6 @@ def what_happened(
     if missing and conflict.replica_identity_full:
         told.append(_FULL)
     told.append(_story(conflict) if conflict.stalls else _fate(transaction))
-    told.append(_looked_at(conflict))
     if older_server(conflict):
         told.append(
             "This server reports no conflicts as such (PostgreSQL 18 and later do):"
@@ -172,7 +162,7 @@ def _writer(local: LocalConflict) -> str:
     else:
         who = ""
     xid = f" in transaction {local.xid}" if local.xid is not None else ""
-    at = f" at {local.commit_ts}" if local.commit_ts else ""
+    at = f" at {local_time(local.commit_ts)}" if local.commit_ts else ""
     return who + xid + at
 
 
@@ -218,12 +208,3 @@ def _fate(transaction: Sequence[Companion]) -> str:
                 " did to this row is undone until that is solved."
             )
     return ""
-
-
-def _looked_at(conflict: StoredConflict) -> str:
-    if not conflict.verdict:
-        return ""
-    verdict = _VERDICTS.get(conflict.verdict, conflict.verdict)
-    cause = _CAUSES.get(conflict.cause or "")
-    because = f"; {cause}" if cause else ""
-    return f"{verdict}, as of {utc(conflict.verdict_at)} UTC{because}."

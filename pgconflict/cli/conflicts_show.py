@@ -9,8 +9,9 @@ import msgspec
 
 from pgconflict.cli import output
 from pgconflict.cli.conflict_access import opened, utc
+from pgconflict.cli.conflict_effect import what_it_did
 from pgconflict.cli.conflict_rows import rows_table, verbatim_rows
-from pgconflict.cli.conflict_sides import print_looks, print_sides
+from pgconflict.cli.conflict_sides import print_difference, print_looks, print_sides
 from pgconflict.cli.conflict_steps import next_steps
 from pgconflict.cli.conflict_words import what_happened
 from pgconflict.conflict_log.events import event_of
@@ -53,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
         event = event_of(reader, conflict)
         looks = looks_at(reader, conflict.conflict_id)
     if arguments.json:
-        told = document(conflict, transaction, attempts)
+        told = document(conflict, transaction, attempts, looks)
         output.print_json(told | _of_event(event, looks))
     else:
         _print(event, looks, transaction, attempts)
@@ -76,10 +77,12 @@ def document(
     conflict: StoredConflict,
     transaction: Sequence[Companion],
     attempts: Sequence[Attempt],
+    looks: Sequence[Look] = (),
 ) -> dict[str, object]:
     """The conflict's own fields, then what `show` adds; newest attempts first."""
     return {
         **{name: getattr(conflict, name) for name in conflict.__struct_fields__},
+        "what_it_did": what_it_did(conflict, looks),
         "what_happened": what_happened(conflict, transaction),
         "next_steps": msgspec.to_builtins(next_steps(conflict, transaction)),
         "transaction_conflicts": transaction,
@@ -100,6 +103,11 @@ def _print(
             f" {conflict.table or 'no table'}, node {conflict.node}, {conflict.status}"
         )
     )
+    if did := what_it_did(conflict, looks):
+        _head(f"What it did to the data: {conflict.effect or 'not known yet'}")
+        for paragraph in did:
+            _paragraph(paragraph)
+        print_difference(looks)
     _head("What happened")
     for paragraph in what_happened(conflict, transaction):
         _paragraph(paragraph)

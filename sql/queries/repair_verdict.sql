@@ -1,6 +1,7 @@
 -- The row of these conflicts agrees again.
 -- $1: conflicts; $2: effect of each; $3: repair
--- returns: nothing; privilege: UPDATE on conflict_log, verdict_due; INSERT on verdict
+-- returns: nothing; privilege: UPDATE on conflict_log, verdict_due; INSERT on verdict;
+--          SELECT on repair
 with given as (
     select * from unnest($1::bigint[], $2::text[]) g (conflict_id, effect)),
 changed as (
@@ -19,6 +20,8 @@ again as (
 insert into pgconflict.verdict (conflict_id, looked_at, verdict, reason, cause, effect,
                                 evidence)
 select conflict_id, clock_timestamp(), 'converged', 'repaired', cause, effect,
-       jsonb_build_object('repair', $3::bigint)
+       jsonb_strip_nulls(jsonb_build_object(
+           'repair', $3::bigint, 'winner',
+           (select r.winner from pgconflict.repair r where r.repair_id = $3)))
   from changed
     on conflict do nothing

@@ -76,6 +76,7 @@ def test_json_is_the_conflict_and_what_show_adds(
     assert list(document)[: len(listed)] == list(listed)
     assert {name: document[name] for name in listed} == listed
     assert list(document)[len(listed) :] == [
+        "what_it_did",
         "what_happened",
         "next_steps",
         "transaction_conflicts",

@@ -101,7 +101,10 @@ def test_a_type_of_a_later_server_is_told_by_its_own_word() -> None:
 @pytest.mark.parametrize(
     ("local", "said"),
     [
-        (LOCAL, "by a session of this node in transaction 762 at 2026-11-20T11:59"),
+        (
+            LOCAL,
+            "by a session of this node in transaction 762 at 2026-11-20 11:59:00.000",
+        ),
         (LocalConflict(xid=5, origin_kind="gone"), "by an origin that is gone"),
         (
             LocalConflict(xid=5, origin="pg_16401", origin_kind="origin"),
@@ -296,20 +299,15 @@ def test_rows_that_could_not_be_taken_apart_are_shown_as_they_are() -> None:
     ]
 
 
-def test_verdict_and_acknowledgement_are_told() -> None:
+def test_an_acknowledgement_is_told() -> None:
     said = words(
         conflict(
-            verdict="diverged",
-            verdict_at=NOON,
-            cause="concurrent",
             acknowledged_at=NOON,
             acknowledged_by="ann",
             note="both right",
         )
     )
 
-    assert "The nodes differ in this row, as of 2026-11-20 12:00:00.000 UTC" in said
-    assert "written on two nodes at once" in said
     assert "Acknowledged by ann at 2026-11-20 12:00:00.000 UTC: both right" in said
 
 
@@ -324,3 +322,29 @@ def test_a_row_that_differs_is_offered_a_repair(kind: str) -> None:
 
     assert command in statements(conflict(**known, verdict="diverged"))
     assert command not in statements(conflict(**known, verdict="converged"))
+
+
+def test_what_did_no_harm_needs_nothing() -> None:
+    harmless = conflict(
+        conflict_type="update_origin_differs",
+        replica_identity={"id": "1"},
+        verdict="converged",
+        effect="none",
+    )
+    assert statements(harmless) == []
+    assert reasons(harmless) == "Nothing: it did no harm."
+
+
+def test_a_lost_update_of_a_row_that_is_gone_can_be_made_again() -> None:
+    lost = conflict(
+        conflict_type="update_missing",
+        replica_identity={"id": "1"},
+        remote_tuple={"id": "1", "name": "kept"},
+        verdict="converged",
+        effect="write_lost",
+    )
+    look, insert, _ = statements(lost)
+    assert look.startswith("SELECT * FROM")
+    assert insert.startswith("INSERT INTO")
+    assert "'kept'" in insert
+    assert "ordinary session" in reasons(lost)
