@@ -10,7 +10,7 @@ from pgconflict.config import load
 from pgconflict.conflict_log import schema
 from pgconflict.errors import ConflictLogUnavailableError
 from pgconflict.server.connect import connect, translated
-from pgconflict.server.grants import monitor_grants
+from pgconflict.server.grants import grant_rows, monitor_grants
 
 if TYPE_CHECKING:
     import argparse
@@ -74,6 +74,11 @@ def _print_grants(role: str) -> None:
     print("-- In the database of the node's dsn, as a superuser; PostgreSQL 15 to 19.")
     for statement in monitor_grants(role, over_sql=False):
         print(statement)
+    print(
+        "-- For the verdict and `conflicts verify`: to read the rows of tables that are"
+    )
+    print("-- replicated now; again when there are more.")
+    print(grant_rows(role))
     print("-- Only where the log is read over SQL (server_log.read: sql, or auto and")
     print("-- the daemon on another host): the role can then read every file of the")
     print("-- data directory.")

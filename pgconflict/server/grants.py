@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from pgconflict.server.statements import identifier
+from pgconflict.server.statements import identifier, literal
 
 READ_FILE: Final = "pg_catalog.pg_read_binary_file(text, bigint, bigint, boolean)"
 ORIGIN_STATUS: Final = "pg_catalog.pg_replication_origin_status"
@@ -32,6 +32,20 @@ def grant_origin_status(role: str) -> tuple[str, ...]:
         f"GRANT SELECT ON {ORIGIN_STATUS} TO {identifier(role)};",
         f"GRANT EXECUTE ON FUNCTION {ORIGIN_STATUS_FUNCTION} TO {identifier(role)};",
     )
+
+
+def grant_rows(role: str) -> str:
+    """Return a block that grants reading every table that is replicated now."""
+    name = literal(role)
+    return f"""DO $rows$ DECLARE t record; BEGIN
+  FOR t IN SELECT schemaname AS s, tablename AS r FROM pg_catalog.pg_publication_tables
+     UNION SELECT n.nspname, c.relname FROM pg_catalog.pg_subscription_rel
+             JOIN pg_catalog.pg_class c ON c.oid = srrelid AND c.relkind IN ('r', 'p')
+             JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace LOOP
+    EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', t.s, {name});
+    EXECUTE format('GRANT SELECT ON TABLE %I.%I TO %I', t.s, t.r, {name});
+  END LOOP;
+END $rows$;"""
 
 
 def monitor_grants(role: str, *, over_sql: bool = True) -> list[str]:

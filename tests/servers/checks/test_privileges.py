@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pgconflict.server.checks import Check, Severity
-from pgconflict.server.grants import monitor_grants
+from pgconflict.server.grants import grant_rows, monitor_grants
 from tests.fixtures.checked import (
     MONITOR,
     found,
@@ -67,6 +67,18 @@ def test_the_grants_are_enough_for_every_question(node: Node) -> None:
         "select subname, subenabled, subskiplsn from pg_subscription",
     ):
         node.execute(question, user=MONITOR)
+
+
+def test_the_rows_of_what_is_replicated_can_be_read(node: Node) -> None:
+    node.execute('create schema "s p"; create table "s p"."t t" (id int primary key)')
+    node.execute('create publication "rows" for table "s p"."t t"')
+    node.execute('create role "it\'s" login')
+
+    node.execute(grant_rows("it's"))
+
+    assert node.execute('select * from "s p"."t t"', user="it's") == []
+    node.execute('drop publication "rows"; drop schema "s p" cascade')
+    node.execute('drop owned by "it\'s"; drop role "it\'s"')
 
 
 def test_reading_files_needs_no_grant_for_sql(node: Node) -> None:
