@@ -15,7 +15,7 @@ from pgconflict.daemon.verdict_links import (
     AROUND,
     doubts_of_log,
     doubts_of_placing,
-    skipped_here,
+    skipped_before,
     skipped_there,
 )
 from pgconflict.daemon.verdict_ways import other_ways
@@ -88,8 +88,7 @@ class Causes:
             why = [
                 *(watch.doubts or []),
                 *doubts_of_log(watch.due.entry, sides.there),
-                *skipped_here(watch.due.entry, sides, skipped),
-                *lost,
+                *skipped_before(watch.due.entry, sides, skipped),
             ]
             positions = Positions()
             if not lost and not doubts_of_placing(watch.due.entry, sides):

@@ -191,7 +191,7 @@ def skipped_there(entry: RowEntry, sides: Sides, skipped: Skipped) -> list[str]:
     return []
 
 
-def skipped_here(entry: RowEntry, sides: Sides, skipped: Skipped) -> list[str]:
+def skipped_before(entry: RowEntry, sides: Sides, skipped: Skipped) -> list[str]:
     """Return why the row may have been on one node only before the change came.
 
     What a skipped transaction did to it was not logged. The arguments are those of
@@ -201,6 +201,10 @@ def skipped_here(entry: RowEntry, sides: Sides, skipped: Skipped) -> list[str]:
     written = entry.remote_at
     if any(at is None or written is None or at < written for at in here):
         return ["a transaction of this subscription was skipped"]
+    back = 0 if sides.back is None else sides.back.subid
+    there, met = skipped.get((sides.there.system_identifier, back), ()), entry.local_at
+    if any(at is None or met is None or at <= met for at in there):
+        return ["the other node skipped a transaction"]
     return []
 
 
