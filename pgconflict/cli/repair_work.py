@@ -105,7 +105,7 @@ class RepairWork:
                     around=node,
                 )
             except NodeNotReadyError as error:
-                self._refuse(here, str(error))
+                self._refuse(here, str(error), error.hint)
                 continue
             try:
                 self._say_unfinished(names)
@@ -144,9 +144,10 @@ class RepairWork:
                 f" short ({written} known to be written): this looks at it anew"
             )
 
-    def _refuse(self, rows: Sequence[Wanted], why: str) -> None:
+    def _refuse(self, rows: Sequence[Wanted], *why: str | None) -> None:
         for row in rows:
-            self._note(Told(row=row, outcome="refused", said=[why]))
+            said = [one for one in why if one]
+            self._note(Told(row=row, outcome="refused", said=said))
 
     def _note(self, told: Told) -> None:
         """Say at once what came of a row: what comes next may fail."""

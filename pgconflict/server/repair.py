@@ -216,6 +216,7 @@ class Repair:
                         f"node {on.name}: {write.operation} wrote {done.rowcount} rows",
                         hint="a trigger or a rule is in the way",
                     )
+                self._see(on, connection, write)
         before = [versions[on.name].row for versions in self._plan.rows]
         held = zip(self._plan.keys, before, strict=True)
         one = broken(connection, on, held)
@@ -224,6 +225,24 @@ class Repair:
                 f"node {on.name}: foreign key {one} would be broken",
                 hint="repair the rows of that table first, or take the other"
                 " node's version",
+            )
+
+    def _see(self, on: TableNode, connection: Connection, write: Write) -> None:
+        """See that the row is what was written: a trigger may have made it another."""
+        if write.operation == "DELETE":
+            return
+        row = connection.execute(self._select(on, write.key).encode()).fetchone()
+        found = dict(zip(self._columns, row[1:], strict=True)) if row else {}
+        other = [
+            name
+            for name, value in write.values.items()
+            # Of another type it may print in another way.
+            if found.get(name) != value and not self._nodes.types_differ([name])
+        ]
+        if other:
+            raise RefusedError(
+                f"node {on.name}: {', '.join(other)} is not what was written",
+                hint="a trigger that fires on apply changes it",
             )
 
 
