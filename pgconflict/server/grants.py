@@ -36,8 +36,10 @@ def grant_origin_status(role: str) -> tuple[str, ...]:
 
 def grant_rows(role: str) -> str:
     """Return a block that grants reading every table that is replicated now."""
-    name = literal(role)
-    return f"""DO $rows$ DECLARE t record; BEGIN
+    name, tag = literal(role), "$rows$"
+    while tag in role:
+        tag = f"{tag[:-1]}_$"
+    return f"""DO {tag} DECLARE t record; BEGIN
   FOR t IN SELECT schemaname AS s, tablename AS r FROM pg_catalog.pg_publication_tables
      UNION SELECT n.nspname, c.relname FROM pg_catalog.pg_subscription_rel
              JOIN pg_catalog.pg_class c ON c.oid = srrelid AND c.relkind IN ('r', 'p')
@@ -45,7 +47,7 @@ def grant_rows(role: str) -> str:
     EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', t.s, {name});
     EXECUTE format('GRANT SELECT ON TABLE %I.%I TO %I', t.s, t.r, {name});
   END LOOP;
-END $rows$;"""
+END {tag};"""
 
 
 def monitor_grants(role: str, *, over_sql: bool = True) -> list[str]:

@@ -121,12 +121,12 @@ def test_print_sql_needs_neither_server_nor_configuration(
 
 
 def test_grants_quote_the_role(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["init", "--grants", 'a"; drop table x; --']) == 0
+    assert main(["init", "--grants", """a"'; drop table x; $rows$ --"""]) == 0
 
-    statements = [
-        line
-        for line in capsys.readouterr().out.splitlines()
-        if not line.startswith("--")
-    ]
+    printed = capsys.readouterr().out
+    statements = [line for line in printed.splitlines() if line.startswith("GRANT")]
     assert len(statements) == 4
-    assert all(line.endswith(' TO "a""; drop table x; --";') for line in statements)
+    quoted = """ TO "a""'; drop table x; $rows$ --";"""
+    assert all(line.endswith(quoted) for line in statements)
+    assert printed.count("""'a"''; drop table x; $rows$ --');""") == 2
+    assert printed.count("$rows_$") == 2
