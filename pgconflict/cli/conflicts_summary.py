@@ -144,7 +144,8 @@ def sentences(conflicts: int, told: Effects) -> list[str]:
         f"{told.unknown:,} unknown",
     ]
     if told.apply_stopped:
-        parts.append(f"{told.apply_stopped:,} that stop apply")
+        stop = "stops" if told.apply_stopped == 1 else "stop"
+        parts.append(f"{told.apply_stopped:,} that {stop} apply")
     if told.undecided:
         parts.append(f"{told.undecided:,} still to be looked at")
     lines = [f"{conflicts:,} conflicts logged: {', '.join(parts)}"]

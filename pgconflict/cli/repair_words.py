@@ -22,7 +22,8 @@ def print_plan(planned: Planned) -> None:
     wanted, plan = planned.wanted, planned.plan
     ids = ", ".join(str(one.conflict_id) for one in wanted.conflicts)
     table = ".".join(wanted.names or ())
-    print(output.visible(f"{table} {_key(planned)}, conflict {ids}"))
+    word = "conflict" if len(wanted.conflicts) == 1 else "conflicts"
+    print(output.visible(f"{table} {_key(planned)}, {word} {ids}"))
     if plan is None:
         return
     rows = []
