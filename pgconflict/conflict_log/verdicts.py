@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -18,7 +19,6 @@ from pgconflict.queries import query
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
 
     import asyncpg
 
@@ -40,6 +40,16 @@ class Due(msgspec.Struct, frozen=True, kw_only=True):
     verdict: str | None
     cause: Cause | None
     effect: Effect | None
+
+
+class Skipped(msgspec.Struct, frozen=True):
+    """A transaction that a subscriber has skipped, by its clock at `skipped_at`."""
+
+    remote_xid: int | None
+    committed: datetime | None
+    """By the publisher's clock; None where it is not known."""
+
+    skipped_at: datetime
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,14 +135,13 @@ class Verdicts:
 
     async def skipped(
         self, systems: Sequence[int], since: datetime
-    ) -> dict[tuple[int, int], list[datetime | None]]:
-        """Return when skipped transactions had committed, by their publishers' clocks.
-
-        By system and subscription that did not apply them; None: not known.
-        """
-        found: dict[tuple[int, int], list[datetime | None]] = defaultdict(list)
+    ) -> dict[tuple[int, int], list[Skipped]]:
+        """Return transactions that were skipped, by system and subscription."""
+        found: dict[tuple[int, int], list[Skipped]] = defaultdict(list)
         for row in await self._fetch("verdict_skipped", list(systems), since):
-            found[row["system_identifier"], row["subid"]].append(row["committed"])
+            found[row["system_identifier"], row["subid"]].append(
+                Skipped(row["remote_xid"], row["committed"], row["skipped_at"])
+            )
         return found
 
     async def complete_since(

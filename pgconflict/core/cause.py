@@ -271,7 +271,7 @@ def _of_entries(
     """Why a missing entry proves nothing, from those that there are."""
     found = []
     mirrored, own = _since_hand_over(entry, mirrored, own)
-    if any(other.stalls for other in (*mirrored, *own)):
+    if any(other.stalls for other in _not_later(entry, mirrored, own)):
         # It is applied later, perhaps on a row that is gone by then: unlogged.
         found.append("apply stopped on this row")
     if any(other.moves_here for other in (*mirrored, *own)):
@@ -279,6 +279,19 @@ def _of_entries(
     if _may_be_inserted(entry, mirrored, own):
         found.append("the row may have been gone on the other node")
     return found
+
+
+def _not_later(
+    entry: Logged, mirrored: Iterable[Logged], own: Iterable[Logged]
+) -> list[Logged]:
+    """Those about changes of each node up to the two that met."""
+    met, written = entry.local_at, entry.remote_at
+    return [
+        other
+        for others, bound in ((mirrored, met), (own, written))
+        for other in others
+        if bound is None or other.remote_at is None or other.remote_at <= bound
+    ]
 
 
 def _applied_before(entry: Logged, mirrored: Sequence[Logged]) -> bool:

@@ -15,22 +15,25 @@ from pgconflict.daemon.verdict_links import (
     AROUND,
     doubts_of_log,
     doubts_of_placing,
+    never_applied,
     skipped_before,
     skipped_there,
 )
 from pgconflict.daemon.verdict_ways import other_ways
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from pgconflict.conflict_log.verdicts import Verdicts
     from pgconflict.core.passing import Way
     from pgconflict.core.row_entry import KeyValues, RowEntry
     from pgconflict.daemon.verdict_history import Progress
-    from pgconflict.daemon.verdict_links import Sides
+    from pgconflict.daemon.verdict_links import AllSkipped, Sides
     from pgconflict.daemon.verdict_nodes import NodeView
     from pgconflict.daemon.verdict_watch import Watch
+
+_SKIPPED: Final = "the other node skipped the transaction of the local version"
 
 NO_LOG_S: Final = 60.0
 """A log that was not recorded up to its end for so long proves nothing."""
@@ -77,8 +80,11 @@ class Causes:
             systems, watches[0].table, earliest, sorted(texts)
         )
         versions = [entry.local_at for entry in entries if entry.local_at is not None]
-        skipped = await verdicts.skipped(
-            systems, min([earliest, *(at - AROUND for at in versions)])
+        skipped = await _dated(
+            await verdicts.skipped(
+                systems, min([earliest, *(at - AROUND for at in versions)])
+            ),
+            sides,
         )
         ways = await other_ways(sides, views) if sides.others_write else ()
         index = _Index(await _with_times(around, sides), sides)
@@ -89,6 +95,7 @@ class Causes:
                 *(watch.doubts or []),
                 *doubts_of_log(watch.due.entry, sides.there),
                 *skipped_before(watch.due.entry, sides, skipped),
+                *lost,
             ]
             positions = Positions()
             if not lost and not doubts_of_placing(watch.due.entry, sides):
@@ -97,6 +104,12 @@ class Causes:
                 others = self._others(watch.due.entry, sides, ways)
                 positions = msgspec.structs.replace(positions, others=others)
             decision = index.decide(watch.due.entry, why, positions)
+            if decision.cause is Cause.UNKNOWN and never_applied(
+                watch.due.entry, sides, skipped
+            ):
+                decision = msgspec.structs.replace(
+                    decision, cause=Cause.CONCURRENT, reason=_SKIPPED
+                )
             watch.decided(decision, why, clocks)
             watch.event = index.event(watch.due.entry, decision)
 
@@ -214,16 +227,22 @@ async def _completed(
         for entry in entries
         if entry.remote_at is None and entry.remote_xid is not None
     }
-    if not xids:
-        return list(entries)
-    rows = await publisher.session.rows("commit_times", sorted(xids))
-    times = {row["xid"]: row["committed"] for row in rows if row["committed"]}
+    times = await _commit_times(publisher, xids)
     return [
         msgspec.structs.replace(entry, remote_at=times[entry.remote_xid])
         if entry.remote_at is None and entry.remote_xid in times
         else entry
         for entry in entries
     ]
+
+
+async def _commit_times(
+    publisher: NodeView, xids: Collection[int]
+) -> dict[int | None, datetime]:
+    if not xids:
+        return {}
+    rows = await publisher.session.rows("commit_times", sorted(xids))
+    return {row["xid"]: row["committed"] for row in rows if row["committed"]}
 
 
 async def _with_times(entries: Sequence[RowEntry], sides: Sides) -> list[RowEntry]:
@@ -235,6 +254,35 @@ async def _with_times(entries: Sequence[RowEntry], sides: Sides) -> list[RowEntr
         *await _completed(sides.there, of_there),
         *await _completed(sides.here, of_here),
     ]
+
+
+async def _dated(skipped: AllSkipped, sides: Sides) -> AllSkipped:
+    """The skipped transactions, with their commit times where the publisher has them.
+
+    Raises:
+        NodeUnavailableError: it did not answer.
+    """
+    found = dict(skipped)
+    ways = [(sides.here, sides.subscription.subid, sides.there)]
+    if sides.back is not None:
+        ways.append((sides.there, sides.back.subid, sides.here))
+    for subscriber, subid, publisher in ways:
+        way = (subscriber.system_identifier, subid)
+        times = await _commit_times(
+            publisher,
+            {
+                one.remote_xid
+                for one in found.get(way, ())
+                if one.committed is None and one.remote_xid is not None
+            },
+        )
+        found[way] = [
+            one
+            if one.committed is not None
+            else msgspec.structs.replace(one, committed=times.get(one.remote_xid))
+            for one in found.get(way, ())
+        ]
+    return found
 
 
 def _log_is_read(watch: Watch, sides: Sides) -> bool:

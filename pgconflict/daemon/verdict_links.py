@@ -16,11 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
+    from pgconflict.conflict_log.verdicts import Skipped
     from pgconflict.core.row_entry import RowEntry
     from pgconflict.daemon.verdict_nodes import NodeView, Subscribed
     from pgconflict.server.row_reader import Incoming, Key, Outgoing, RowTable
 
-    Skipped = Mapping[tuple[int, int], Sequence[datetime | None]]
+    AllSkipped = Mapping[tuple[int, int], Sequence[Skipped]]
+    """By system and subscription that did not apply them."""
 
 AROUND: Final = timedelta(days=1)
 """How far before a conflict entries about its row are looked for."""
@@ -175,37 +177,47 @@ def doubts_of_placing(entry: RowEntry, sides: Sides) -> list[str]:
     return _of_replication(entry, sides, written)
 
 
-def skipped_there(entry: RowEntry, sides: Sides, skipped: Skipped) -> list[str]:
-    """Return why the publisher may never have applied the version that was met.
-
-    Args:
-        entry: The conflict.
-        sides: The two nodes.
-        skipped: When skipped transactions had committed, by system and subscription.
-    """
-    if sides.back is None:
-        return []
-    there = skipped.get((sides.there.system_identifier, sides.back.subid), ())
-    if any(None in (at, entry.local_at) or at == entry.local_at for at in there):
+def skipped_there(entry: RowEntry, sides: Sides, skipped: AllSkipped) -> list[str]:
+    """Return why the publisher may never have applied the version that was met."""
+    there = _skipped_by_publisher(sides, skipped)
+    times = [one.committed for one in there]
+    if times and (entry.local_at in times or None in (*times, entry.local_at)):
         return ["the other node skipped a transaction"]
     return []
 
 
-def skipped_before(entry: RowEntry, sides: Sides, skipped: Skipped) -> list[str]:
+def never_applied(entry: RowEntry, sides: Sides, skipped: AllSkipped) -> bool:
+    """Whether the publisher skipped that version, after it had written its own."""
+    version = (entry.local_xid, entry.local_at)
+    if sides.others_write or None in version or entry.remote_at is None:
+        return False
+    return any(
+        (one.remote_xid, one.committed) == version and entry.remote_at < one.skipped_at
+        for one in _skipped_by_publisher(sides, skipped)
+    )
+
+
+def skipped_before(entry: RowEntry, sides: Sides, skipped: AllSkipped) -> list[str]:
     """Return why the row may have been on one node only before the change came.
 
-    What a skipped transaction did to it was not logged. The arguments are those of
-    `skipped_there`.
+    What a skipped transaction did to it was not logged.
     """
     here = skipped.get((sides.here.system_identifier, entry.subid or 0), ())
     written = entry.remote_at
-    if any(at is None or written is None or at < written for at in here):
+    times = [one.committed for one in here]
+    if any(at is None or written is None or at < written for at in times):
         return ["a transaction of this subscription was skipped"]
-    back = 0 if sides.back is None else sides.back.subid
-    there, met = skipped.get((sides.there.system_identifier, back), ()), entry.local_at
-    if any(at is None or met is None or at <= met for at in there):
+    met = entry.local_at
+    times = [one.committed for one in _skipped_by_publisher(sides, skipped)]
+    if any(at is None or met is None or at <= met for at in times):
         return ["the other node skipped a transaction"]
     return []
+
+
+def _skipped_by_publisher(sides: Sides, skipped: AllSkipped) -> Sequence[Skipped]:
+    if sides.back is None:
+        return ()
+    return skipped.get((sides.there.system_identifier, sides.back.subid), ())
 
 
 def doubts_of_log(entry: RowEntry, there: NodeView) -> list[str]:

@@ -63,7 +63,7 @@ class Simulated:
     rows: dict[int, Version] = field(default_factory=dict)
     inbox: list[Change] = field(default_factory=list)
     applied: set[int] = field(default_factory=set)
-    skipped: list[Change] = field(default_factory=list)
+    skipped: dict[Change, datetime] = field(default_factory=dict)
     passed: int = 0
     """The last change of the other node that changed a row here."""
 
@@ -165,7 +165,7 @@ class History:
         """Somebody gives up a transaction: it stops apply, perhaps by another row."""
         node = self.nodes[at]
         if node.inbox:
-            node.skipped.append(node.inbox.pop(0))
+            node.skipped[node.inbox.pop(0)] = node.clock
 
     def log(
         self,
@@ -233,10 +233,18 @@ class History:
             cause = decide(
                 entry.logged, theirs, ours, doubts, self.positions(entry)
             ).cause
+            if cause is Cause.UNKNOWN and self.never_applied(entry):
+                cause = Cause.CONCURRENT
             found.append((entry, cause))
             if cause is Cause.HAND_OVER:
                 handed_over.add(entry.logged.conflict_id)
         return found
+
+    def never_applied(self, entry: Entry) -> bool:
+        if entry.local is None:
+            return False
+        skipped = self.nodes[1 - entry.node].skipped.get(self.changes[entry.local])
+        return skipped is not None and self.changes[entry.remote].at < skipped
 
     def doubts_of_skips(self, entry: Entry) -> list[str]:
         here, there = self.nodes[entry.node], self.nodes[1 - entry.node]
