@@ -92,7 +92,9 @@ def provoke(made: Replicated) -> None:
 def test_the_statements_for_every_type_do_what_they_say(
     pair: Pair, new_daemon: Callable[..., Daemon]
 ) -> None:
-    daemon = new_daemon({"a": pair.a.dsn, "b": pair.b.dsn})
+    # What is known of a row keeps back statements that it does not need.
+    off = {"enabled": False}
+    daemon = new_daemon({"a": pair.a.dsn, "b": pair.b.dsn}, verdict=off)
     daemon.start()
     nodes = {"a": pair.a, "b": pair.b}
     with pair.replicate(DDL) as made:
