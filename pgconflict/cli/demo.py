@@ -74,7 +74,9 @@ def _show(arguments: argparse.Namespace, signals: Signals) -> None:
 def _print(demo: Demonstration, shown: Shown, *, kept: bool) -> None:
     config = shlex.quote(str(demo.config))
     command = f"{spoken(anywhere=False)} --config {config}"
-    print(f"\n$ {command} conflicts list\n")
+    print(f"\n$ {command} conflicts summary\n")
+    print(shown.summary)
+    print(f"$ {command} conflicts list\n")
     print(shown.listed)
     print(f"$ {command} conflicts show {shown.shown_id}\n")
     print(shown.shown)
@@ -122,6 +124,7 @@ def _print_end(demo: Demonstration, config: str, *, kept: bool) -> None:
 
 def _document(demo: Demonstration, shown: Shown, *, kept: bool) -> dict[str, Any]:
     return {
+        "summary": json.loads(shown.summary),
         "conflicts": [json.loads(line) for line in shown.listed.splitlines()],
         "shown": json.loads(shown.shown),
         "metrics": [

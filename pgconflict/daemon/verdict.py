@@ -41,6 +41,9 @@ if TYPE_CHECKING:
     from pgconflict.server.row_reader import RowTable
 
 ROUND_S: Final = 0.5
+IDLE_S: Final = 1.5
+"""Between two rounds while nothing waits for a verdict."""
+
 WITHIN_S: Final = 120.0
 
 HELD: Final = 5000
@@ -89,7 +92,7 @@ class VerdictJob:
                     await put_tables(connection, self._tables.unsaved())
                     sampling.check()
                     self._job.passed()
-                    await asyncio.sleep(ROUND_S if sampling.busy else 2 * ROUND_S)
+                    await asyncio.sleep(ROUND_S if sampling.busy else IDLE_S)
         finally:
             connection.terminate()
             nodes.close()

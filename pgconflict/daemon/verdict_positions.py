@@ -23,10 +23,12 @@ if TYPE_CHECKING:
     from pgconflict.daemon.verdict_nodes import Nodes
 
 BUSY_S: Final = 0.1
-IDLE_S: Final = 0.5
+IDLE_S: Final = 1.0
 
 SAVE_S: Final = 0.5
 """What a restart may forget."""
+
+IDLE_SAVE_S: Final = 2.0
 
 
 class Sampling:
@@ -77,7 +79,7 @@ class Sampling:
             began = time.monotonic()
             await self._nodes.sample()
             self._progress.note(self._nodes.views.values())
-            if began - self._saved_at >= SAVE_S:
+            if began - self._saved_at >= (SAVE_S if self.busy else IDLE_SAVE_S):
                 self._saved_at = began
                 await self._save(connection)
             pause = BUSY_S if self.busy else IDLE_S

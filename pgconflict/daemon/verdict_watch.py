@@ -45,6 +45,10 @@ STOPPED_S: Final = 5.0
 MOST_READS: Final = 30
 """A row that was touched between so many pairs of looks is left for later."""
 
+_NOT_LOOKED: Final = frozenset(
+    {Reason.APPLY_BEHIND, Reason.BUSY, Reason.PEER_AWAY, Reason.NO_PRIVILEGE}
+)
+
 Rows = tuple["Row | None", ...]
 
 
@@ -177,9 +181,10 @@ class Watch:
         self.before, self.mark = (one, two), None
 
     def give_up(self, verdict: Verdict, reason: Reason) -> None:
-        """Settle for what can be said; what `verify` found is so until seen equal."""
+        """Settle for what can be said; what differs does so until it is seen equal."""
+        differed = self.due.verdict == Verdict.DIVERGED and reason in _NOT_LOOKED
         found = self.due.kind == Kind.DIFFERENCE
-        self.verdict = Verdict.DIVERGED if found else verdict
+        self.verdict = Verdict.DIVERGED if found or differed else verdict
         self.reason = reason
 
     def found(self, policy: RowPolicy, names: tuple[str, str]) -> Found:
@@ -219,7 +224,7 @@ class Watch:
         )
 
     def _columns(self) -> tuple[str, ...] | None:
-        if self.verdict is not Verdict.DIVERGED:
+        if self.verdict is not Verdict.DIVERGED or not self.differences:
             return None
         return tuple(
             dict.fromkeys(name for one in self.differences for name in one.columns)

@@ -33,8 +33,10 @@ _FIRST_ROWS: Final = """
 insert into customer values
     (1, 'anna@example.com', 'Anna'), (2, 'ben@example.com', 'Ben'),
     (3, 'carla@example.com', 'Carla'), (4, 'dora@example.com', 'Dora'),
-    (5, 'emil@example.com', 'Emil'), (6, 'fritz@example.com', 'Fritz')
+    (5, 'emil@example.com', 'Emil'), (6, 'fritz@example.com', 'Fritz'),
+    (7, 'hanna@example.com', 'Hanna')
 """
+_HANDED_OVER: Final = "update customer set name = 'Hannah' where id = 7"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +100,21 @@ def provoke(servers: Servers, signals: Signals, say: Callable[[str], None]) -> N
     """Write the same rows on both nodes while nothing is applied, then apply."""
     servers.execute("a", _FIRST_ROWS)
     signals.wait_for(
-        lambda: servers.execute("b", "select from customer where id = 6"),
+        lambda: servers.execute("b", "select from customer where id = 7"),
         "the first rows arrive on b",
     )
+    say("b renames customer 7, which a had made: the server calls it a conflict")
+    servers.execute("b", _HANDED_OVER)
+    signals.wait_for(
+        lambda: servers.execute("a", "select from customer where name = 'Hannah'"),
+        "the change arrives on a",
+    )
+    say("subscriptions disabled; the same rows are written on both nodes:")
     _alter_subscriptions(servers, "disable")
     signals.wait_for(lambda: not _workers(servers), "the apply workers end")
     for moment in MOMENTS:
         signals.check()
-        say(moment.what)
+        say(f"  {moment.what}")
         for node, statements in (("a", moment.a), ("b", moment.b)):
             servers.execute(node, "; ".join(statements))
     _alter_subscriptions(servers, "enable")

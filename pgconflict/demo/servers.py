@@ -97,6 +97,11 @@ class Servers:
                 connection.execute("create publication app for table customer")
                 for statement in monitor_grants(ROLE, over_sql=False):
                     connection.execute(statement.encode())
+                connection.execute(
+                    sql.SQL("grant select on customer to {}").format(
+                        sql.Identifier(ROLE)
+                    )
+                )
         for node, other in zip(NODES, reversed(NODES), strict=True):
             signals.check()
             self.execute(

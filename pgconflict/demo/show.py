@@ -43,8 +43,10 @@ nodes:
 class Shown:
     """What there is to see at the end."""
 
+    summary: str
+    """What `pgconflict conflicts summary` printed."""
     listed: str
-    """What `pgconflict conflicts list` printed."""
+    """What `pgconflict conflicts list` printed; as JSON every conflict."""
     shown_id: int
     shown: str
     """What `pgconflict conflicts show` printed of that one."""
@@ -135,19 +137,20 @@ class Demonstration:
         if self._daemon is None:
             raise DemoError("the daemon has not been started")
         before = parse(self._daemon.metrics())
-        self._say("subscriptions disabled; the same rows are written on both nodes:")
-        conflicts.provoke(
-            self.servers, self._signals, lambda text: self._say(f"  {text}")
-        )
+        conflicts.provoke(self.servers, self._signals, self._say)
         self._say("subscriptions enabled: both nodes apply what the other did")
         conflicts.free(self.servers, self._signals, self._say)
         self._say("every conflict is recorded")
         after = self._settled(self._daemon)
+        self._say("every row of a conflict was looked at on both nodes")
         (shown_id,) = self.servers.execute(CONFLICT_LOG, _BEST_TO_SHOW)[0]
         program = Program(self.config)
         flag = ("--json",) if json else ()
+        # An event of several conflicts is one line of a list.
+        listing = ("export", "--format", "jsonl") if json else ("list",)
         return Shown(
-            listed=self._command(program, "conflicts", "list", *flag),
+            summary=self._command(program, "conflicts", "summary", *flag),
+            listed=self._command(program, "conflicts", *listing),
             shown_id=shown_id,
             shown=self._command(program, "conflicts", "show", str(shown_id), *flag),
             moved=moved(before, after),
@@ -163,10 +166,15 @@ class Demonstration:
         self._kept = True
 
     def _settled(self, daemon: Daemon) -> Samples:
-        """Return the metrics once they have caught up with the servers.
+        """Return the metrics once they have caught up, and every effect is known.
 
         A worker reports what it counted about a second after it logged it.
         """
+        self._signals.wait_for(
+            lambda: not self.servers.execute(CONFLICT_LOG, _NOT_LOOKED_AT),
+            "every conflict has its effect",
+            timeout=30,
+        )
         recorded = int(
             self.servers.execute(
                 CONFLICT_LOG, "select sum(attempts) from pgconflict.conflict_log"
@@ -236,7 +244,13 @@ class Demonstration:
                 shutil.rmtree(self.directory, ignore_errors=True)
 
 
+_NOT_LOOKED_AT: Final = """
+select from pgconflict.conflict_log
+ where effect is null or effect = 'apply_stopped' limit 1
+"""
 _BEST_TO_SHOW: Final = """
 select conflict_id from pgconflict.conflict_log
- where node = 'b' order by conflict_type = 'insert_exists' desc, conflict_id limit 1
+ order by effect = 'diverged' desc, conflict_type = 'update_origin_differs' desc,
+          node desc, conflict_id
+ limit 1
 """

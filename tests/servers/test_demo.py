@@ -91,7 +91,12 @@ def test_shows_every_type_and_leaves_nothing(folder: Path) -> None:
         assert all(each["attempts"] >= ATTEMPTS for each in by_type[conflict_type])
     # A conflict that did not stop apply, logged again with one that did.
     assert max(each["attempts"] for each in by_type["update_missing"]) >= ATTEMPTS
-    assert document["shown"]["remote_tuple"]["name"] == "Gina"
+    assert document["shown"]["effect"] == "diverged"
+    assert document["shown"]["conflict_type"] == "update_origin_differs"
+    assert document["shown"]["remote_tuple"]["name"] in {"Anna A.", "Anna B."}
+    effects = document["summary"]["effects"]
+    assert effects["rows_differing"] == effects["hand_overs"] == 1
+    assert effects["writes_lost"] >= 5
     moved: dict[str, float] = defaultdict(float)
     for each in document["metrics"]:
         moved[each["name"]] += each["after"] - (each["before"] or 0)
