@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 KeyValues = tuple[str, ...]
 
 _CHANGES_KEYS: Final = "UPDATE"
+_INSERTS: Final = "INSERT"
 
 
 class RowEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,6 +117,9 @@ class RowEntry(msgspec.Struct, frozen=True, kw_only=True):
                 or not value.endswith("...")
             }
         keys = [local.key for local in self.local_conflicts if local.key]
+        if self.operation == _INSERTS:
+            # Each is a key that the row which came has too.
+            return {name: value for key in keys for name, value in key.items()} or None
         return keys[0] if len(keys) == 1 else None
 
 

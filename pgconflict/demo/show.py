@@ -136,6 +136,11 @@ class Demonstration:
         """Provoke every type, and ask the commands and the metrics about it."""
         if self._daemon is None:
             raise DemoError("the daemon has not been started")
+        # What is written before both are followed proves nothing by what is not logged.
+        self._signals.wait_for(
+            lambda: len(self.servers.execute(CONFLICT_LOG, _FOLLOWED)) == len(NODES),
+            "both server logs are followed",
+        )
         before = parse(self._daemon.metrics())
         conflicts.provoke(self.servers, self._signals, self._say)
         self._say("subscriptions enabled: both nodes apply what the other did")
@@ -248,6 +253,7 @@ _NOT_LOOKED_AT: Final = """
 select from pgconflict.conflict_log
  where effect is null or effect = 'apply_stopped' limit 1
 """
+_FOLLOWED: Final = "select from pgconflict.log_complete"
 _BEST_TO_SHOW: Final = """
 select conflict_id from pgconflict.conflict_log
  order by effect = 'diverged' desc, conflict_type = 'update_origin_differs' desc,

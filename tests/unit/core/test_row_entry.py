@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 from pgconflict.core.conflict import LocalConflict
@@ -59,3 +60,13 @@ def test_an_entry_whose_key_can_not_be_read_may_be_about_another_row(
 ) -> None:
     logged = told.logged(("id",), ("3",))
     assert (logged and logged.of_this_row) == sure
+
+
+def test_an_insert_has_every_key_that_it_met() -> None:
+    met: tuple[Values, Values] = ({"id": "3"}, {"name": "x", "place": "y"})
+    insert = msgspec.structs.replace(entry(None, None, *met), operation="INSERT")
+    update = entry(None, None, *met)
+
+    assert insert.key(("id",)) == ("3",)
+    assert insert.key(("place", "name")) == ("y", "x")
+    assert update.key(("id",)) is None
