@@ -135,6 +135,8 @@ def sentences(conflicts: int, told: Effects) -> list[str]:
     >>> for line in sentences(1112, told): print(line)
     1,112 conflicts logged: 98 hand-overs, 9 writes lost, 0 rows differ now, 0 unknown, 1,000 still to be looked at
     They are 1,107 events: 10 of these conflicts are 5, which several nodes logged
+    >>> print(*sentences(3, Effects(hand_overs=1, harmless=2)))
+    3 conflicts logged: 1 hand-over, 2 harmless, 0 writes lost, 0 rows differ now, 0 unknown
     """  # noqa: E501 - as it is printed
     one_row = told.rows_differing == 1
     parts = [
@@ -143,6 +145,8 @@ def sentences(conflicts: int, told: Effects) -> list[str]:
         f"{told.rows_differing:,} {'row differs' if one_row else 'rows differ'} now",
         f"{told.unknown:,} unknown",
     ]
+    if told.harmless:
+        parts.insert(1, f"{told.harmless:,} harmless")
     if told.apply_stopped:
         stop = "stops" if told.apply_stopped == 1 else "stop"
         parts.append(f"{told.apply_stopped:,} that {stop} apply")

@@ -31,6 +31,9 @@ class Effects(msgspec.Struct, frozen=True, kw_only=True):
     hand_overs: int = 0
     """Conflicts: a hand-over is logged by one node."""
 
+    harmless: int = 0
+    """At once, and all the same: both deleted the row, or wrote the same."""
+
     writes_lost: int = 0
     rows_differing: int = 0
     """Rows of tables, however many conflicts are about one."""
@@ -102,6 +105,7 @@ def summed(
         joined_events += events
     return Effects(
         hand_overs=hand_overs,
+        harmless=of_effect[Effect.NONE] - hand_overs,
         writes_lost=of_effect[Effect.WRITE_LOST],
         rows_differing=differing,
         apply_stopped=of_effect[Effect.APPLY_STOPPED],

@@ -96,6 +96,7 @@ def test_shows_every_type_and_leaves_nothing(folder: Path) -> None:
     assert document["shown"]["remote_tuple"]["name"] in {"Anna A.", "Anna B."}
     effects = document["summary"]["effects"]
     assert effects["rows_differing"] == effects["hand_overs"] == 1
+    assert effects["harmless"] == 1
     assert effects["writes_lost"] >= 5
     moved: dict[str, float] = defaultdict(float)
     for each in document["metrics"]:

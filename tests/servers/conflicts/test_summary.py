@@ -170,6 +170,7 @@ def test_a_sentence_says_what_it_did_to_the_data(dsn: str, ask: Ask) -> None:
     ]
     assert effects == {
         "hand_overs": 3,
+        "harmless": 0,
         "writes_lost": 2,
         "rows_differing": 2,
         "apply_stopped": 0,
