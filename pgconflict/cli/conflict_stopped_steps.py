@@ -38,8 +38,8 @@ def stopped_steps(
     """What lets apply go on; `transaction` is all that is known of it."""
     steps = []
     if conflict.kind == Kind.CONFLICT:
-        steps += _make_way(conflict)
         steps.append(_planned(conflict))
+        steps += _make_way(conflict)
     else:
         steps.append(_remove_cause(conflict))
     steps.append(_skip(conflict, transaction))
@@ -56,9 +56,9 @@ def stopped_steps(
 def _planned(conflict: StoredConflict) -> Step:
     """The command that does any of it."""
     return Step(
-        "Or see what each way out does to every row of the transaction; --keep with"
-        " --apply and --reason takes one, in one transaction, and sees apply run"
-        " again:",
+        "See what each way out does to every row of the transaction; --keep"
+        " ours|theirs|both|skip with --apply and --reason takes one, in one"
+        " transaction, and sees apply run again. What follows is the same by hand.",
         [f"pgconflict conflicts repair {conflict.conflict_id}"],
     )
 

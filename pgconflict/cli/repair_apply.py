@@ -36,6 +36,9 @@ class Told(msgspec.Struct, kw_only=True):
     row: Wanted
     outcome: str
     said: list[str]
+    hint: str | None = None
+    """What to do about it."""
+
     plan: Planned | None = None
     number: int | None = None
     blocked: bool = False
@@ -43,6 +46,11 @@ class Told(msgspec.Struct, kw_only=True):
 
     then: PgConflictError | None = None
     """What keeps the other rows from being looked at, once this has been told."""
+
+    @property
+    def recorded(self) -> list[str]:
+        """What is written down of it: what was said, and what to do about it."""
+        return [*self.said, *([self.hint] if self.hint else [])]
 
 
 class RowWork:
@@ -108,12 +116,14 @@ class RowWork:
         try:
             Repair(nodes, self._limits, plan.plan, nodes.columns).apply(committed)
         except RefusedError as error:
-            told.outcome, told.said = "refused", _said(error)
+            told.outcome, told.said, told.hint = "refused", [str(error)], error.hint
             told.blocked = isinstance(error, BlockedError)
         except PartialError as error:
-            told.outcome, told.said = ("partial" if written else "failed"), _said(error)
+            told.outcome = "partial" if written else "failed"
+            told.said, told.hint = [str(error)], error.hint
         except PgConflictError as error:
-            told.outcome, told.said, told.then = "refused", _said(error), error
+            told.outcome, told.said, told.hint = "refused", [str(error)], error.hint
+            told.then = error
         if told.outcome != "refused":
             await self._look_again(row, told)
         self._end(row, told)
@@ -133,6 +143,7 @@ class RowWork:
             lost = [] if told.outcome == REPAIRED else ["the commit's answer was lost"]
             told.outcome = REPAIRED
             told.said = [*lost, f"equal on {', '.join(self._nodes.nodes)}"]
+            told.hint = None
         elif told.outcome == REPAIRED:
             told.outcome = "written"
             told.said = [
@@ -144,7 +155,7 @@ class RowWork:
         assert told.number is not None  # noqa: S101 - it was begun
         try:
             with storing():
-                self._repairs.end(told.number, told.outcome, told.said)
+                self._repairs.end(told.number, told.outcome, told.recorded)
             if told.outcome == REPAIRED:
                 self._agreed(told.number, row)
         except ConflictLogUnavailableError as error:
@@ -186,10 +197,6 @@ class RowWork:
             effects[conflict.conflict_id] = effect
         with storing():
             self._repairs.agreed(number, effects)
-
-
-def _said(error: PgConflictError) -> list[str]:
-    return [str(error), *([error.hint] if error.hint else [])]
 
 
 def _asked(nodes: Sequence[str]) -> str | None:

@@ -79,7 +79,7 @@ def document(told: Told) -> dict[str, object]:
         "table": ".".join(wanted.names) if wanted.names else None,
         "keys": wanted.keys if planned is None else _keys(planned),
         "outcome": told.outcome,
-        "said": told.said,
+        "said": told.recorded,
         "repair_id": told.number,
     }
     if planned is None or plan is None:

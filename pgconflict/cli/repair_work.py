@@ -144,10 +144,11 @@ class RepairWork:
                 f" short ({written} known to be written): this looks at it anew"
             )
 
-    def _refuse(self, rows: Sequence[Wanted], *why: str | None) -> None:
+    def _refuse(
+        self, rows: Sequence[Wanted], why: str, hint: str | None = None
+    ) -> None:
         for row in rows:
-            said = [one for one in why if one]
-            self._note(Told(row=row, outcome="refused", said=said))
+            self._note(Told(row=row, outcome="refused", said=[why], hint=hint))
 
     def _note(self, told: Told) -> None:
         """Say at once what came of a row: what comes next may fail."""
@@ -159,6 +160,9 @@ class RepairWork:
             print(f"conflict {told.row.conflicts[0].conflict_id}")
         for one in told.said:
             print(f"  {output.visible(f'{told.outcome}: {one}')}")
+        # What ends the command is said with its hint when it has ended.
+        if told.hint and (told.then is None or told.then.hint != told.hint):
+            print(f"  {output.visible(f'hint: {told.hint}')}")
         if told.number is not None:
             print(f"  recorded: repair {told.number}")
         print()

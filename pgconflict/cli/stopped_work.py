@@ -100,10 +100,10 @@ class StoppedWork:
             done = apply(plan.stopped(keep), self._config.limits, self._arguments.wait)
         except (RefusedError, FailedError) as error:
             outcome = "refused" if isinstance(error, RefusedError) else "failed"
-            said = [str(error), *([error.hint] if error.hint else [])]
+            said = [str(error)]
             with storing():
-                end(self._log, number, outcome, said)
-            return self._end(outcome, said, number)
+                end(self._log, number, outcome, [*said, *_given(error.hint)])
+            return self._end(outcome, said, number, error.hint)
         except PgConflictError as error:
             with storing():
                 end(self._log, number, "refused", [str(error)])
@@ -206,14 +206,23 @@ class StoppedWork:
             ],
         )
 
-    def _end(self, outcome: str, said: list[str], number: int | None) -> int:
+    def _end(
+        self,
+        outcome: str,
+        said: list[str],
+        number: int | None,
+        hint: str | None = None,
+    ) -> int:
         plan = self._plan
         if self._arguments.json:
-            output.print_json(document(plan, self._keep, outcome, said, number))
+            every = [*said, *_given(hint)]
+            output.print_json(document(plan, self._keep, outcome, every, number))
         else:
             print()
             for one in said:
                 print(output.visible(f"{outcome}: {one}"))
+            for one in _given(hint):
+                print(output.visible(f"hint: {one}"))
             if outcome == "planned":
                 print(
                     "nothing was changed; --keep ours|theirs|both|skip --apply"
@@ -246,11 +255,15 @@ class StoppedWork:
             table = plan.conflict.table or "TABLE"
             print(
                 output.visible(
-                    f"node {plan.examined.publisher.node} still has its own row:"
+                    f"if node {plan.examined.publisher.node} still has its own row,"
                     f" `pgconflict conflicts verify {table}` finds it, and `conflicts"
                     f" repair ID --winner {node}` makes it equal"
                 )
             )
+
+
+def _given(hint: str | None) -> list[str]:
+    return [hint] if hint else []
 
 
 @contextmanager

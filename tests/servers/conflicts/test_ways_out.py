@@ -88,7 +88,7 @@ def run(node: Node, statements: list[str]) -> None:
 def test_the_remote_row_wins_here_and_stays_there(
     pair: Pair, stuck: tuple[Replicated, list[list[str]]]
 ) -> None:
-    replicated, (_, remote_wins, *_) = stuck
+    replicated, (_, _, remote_wins, *_) = stuck
 
     run(pair.b, remote_wins)
     replicated.catch_up()
@@ -101,7 +101,7 @@ def test_the_remote_row_wins_here_and_stays_there(
 def test_both_rows_stay_on_both_nodes(
     pair: Pair, stuck: tuple[Replicated, list[list[str]]]
 ) -> None:
-    replicated, (_, remote_wins, copy, *_) = stuck
+    replicated, (_, _, remote_wins, copy, *_) = stuck
 
     run(pair.b, copy)
     run(pair.b, remote_wins)

@@ -294,6 +294,9 @@ def test_a_role_that_may_not_learns_what_it_needs(pair: Pair, desk: Desk) -> Non
 
         assert same(replicated)
     assert denied.code == 77
+    # The remedy is no second refusal.
+    assert denied.out.count("refused:") == 1
+    assert denied.err.count("GRANT SELECT, INSERT") == 1
     assert (allowed.code, told["outcome"]) == (0, "repaired"), told
 
 

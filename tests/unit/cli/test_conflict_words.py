@@ -159,9 +159,11 @@ def test_an_older_server_is_said_to_be_one() -> None:
 def test_a_stall_gets_every_way_out_with_its_price() -> None:
     given = conflict("insert_exists", **STALLED)
 
-    assert statements(given, companion())[0] == (
-        'SELECT * FROM "public"."t" WHERE "id" = \'1\';'
-    )
+    assert statements(given, companion())[:2] == [
+        "pgconflict conflicts repair 17",
+        'SELECT * FROM "public"."t" WHERE "id" = \'1\';',
+    ]
+    assert "--keep ours|theirs|both|skip" in next_steps(given)[0].what
     assert 'DELETE FROM "public"."t" WHERE "id" = \'1\';' in statements(given)
     copy = 'INSERT INTO "public"."t" ("name") SELECT "name" FROM "public"."t" WHERE'
     assert f"{copy} \"id\" = '1';" in statements(given)
