@@ -44,6 +44,9 @@ ROUND_S: Final = 0.5
 IDLE_S: Final = 1.5
 """Between two rounds while nothing waits for a verdict."""
 
+LOOK_S: Final = 5.0
+"""Between two looks at the nodes then."""
+
 WITHIN_S: Final = 120.0
 
 HELD: Final = 5000
@@ -69,6 +72,7 @@ class VerdictJob:
         self._arrivals = Arrivals()
         self._progress = Progress()
         self._budget = 0.0
+        self._looked_at = 0.0
         self._policy = RowPolicy()
         self._causes = Causes(self._progress)
 
@@ -84,6 +88,7 @@ class VerdictJob:
         sampling = Sampling(self._config, self._job.title, nodes, self._progress)
         verdicts = Verdicts(connection)
         self._watches.clear()
+        self._looked_at = time.monotonic() - LOOK_S
         try:
             self._tables.load(await tables_seen(connection))
             async with sampling.running():
@@ -104,12 +109,15 @@ class VerdictJob:
             names = [node.name for node in self._config.nodes]
             for due in await verdicts.due(space, list(self._watches), names):
                 self._watches[due.entry.conflict_id] = Watch(due)
-        for node in await nodes.look(verdicts):
-            self._arrivals.forget(node)
-        self._arrivals.note(nodes.views.values())
-        for view in nodes.views.values():
-            self._tables.note_round(view)
-        self._budget = min(self._budget + self._rate * ROUND_S, float(self._rate))
+        now = time.monotonic()
+        since = now - self._looked_at
+        if self._watches or since >= LOOK_S:
+            self._looked_at = now
+            self._budget = min(self._budget + self._rate * since, float(self._rate))
+            await self._look_at_nodes(verdicts, nodes)
+            self._job.metrics.verdicts.show_diverged(
+                [node.name for node in self._config.nodes], await verdicts.diverged()
+            )
         places: dict[Place, list[Watch]] = defaultdict(list)
         for watch in self._watches.values():
             due = watch.due
@@ -117,10 +125,14 @@ class VerdictJob:
         for watches in places.values():
             await self._look(verdicts, nodes, watches)
         await self._store(verdicts, nodes)
-        self._job.metrics.verdicts.show_diverged(
-            [node.name for node in self._config.nodes], await verdicts.diverged()
-        )
         return bool(self._watches)
+
+    async def _look_at_nodes(self, verdicts: Verdicts, nodes: Nodes) -> None:
+        for node in await nodes.look(verdicts):
+            self._arrivals.forget(node)
+        self._arrivals.note(nodes.views.values())
+        for view in nodes.views.values():
+            self._tables.note_round(view)
 
     async def _look(
         self, verdicts: Verdicts, nodes: Nodes, watches: Sequence[Watch]
