@@ -75,7 +75,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Print every finding; 3 if one is more than a notice, 69 for a silent server."""
     config = load(arguments.config)
     nodes = _chosen(config, arguments.node)
-    reports = [_report(one) for one in asyncio.run(ask(nodes, config.limits))]
+    asked = asyncio.run(ask(nodes, config.limits))
+    reports = [_report(one, rows_are_read=_reads_rows(config)) for one in asked]
     _compare(reports)
     if not arguments.node and config.conflict_log.destination != "log":
         reports.append(_conflict_log(config))
@@ -106,14 +107,22 @@ def _compare(reports: list[Report]) -> None:
             reports[place] = replace(report, findings=both)
 
 
-def _report(asked: Asked) -> Report:
+def _reads_rows(config: Config) -> bool:
+    """Whether the daemon compares rows: two nodes are needed, and where to keep it."""
+    kept = config.conflict_log.destination != "log"
+    return config.verdict.enabled and kept and len(config.nodes) > 1
+
+
+def _report(asked: Asked, *, rows_are_read: bool) -> Report:
     facts = asked.facts
     if facts is None:
         return Report(asked.node.name, None, asked.findings, asked.exit_code)
     return Report(
         node=asked.node.name,
         version=facts.server.version,
-        findings=checks.sort([*checks.judge(facts), *asked.findings]),
+        findings=checks.sort(
+            [*checks.judge(facts, rows_are_read=rows_are_read), *asked.findings]
+        ),
         view=asked.view,
         database=facts.server.database,
     )

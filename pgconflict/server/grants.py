@@ -34,20 +34,39 @@ def grant_origin_status(role: str) -> tuple[str, ...]:
     )
 
 
-def grant_rows(role: str) -> str:
-    """Return a block that grants reading every table that is replicated now."""
+def grant_rows(role: str, *, separator: str = "\n") -> str:
+    """Return a block that grants reading every table that is replicated now.
+
+    Args:
+        role: Who is to read.
+        separator: Of its lines; a space makes one of them.
+    """
     name, tag = literal(role), "$rows$"
     while tag in role:
         tag = f"{tag[:-1]}_$"
-    return f"""DO {tag} DECLARE t record; BEGIN
-  FOR t IN SELECT schemaname AS s, tablename AS r FROM pg_catalog.pg_publication_tables
-     UNION SELECT n.nspname, c.relname FROM pg_catalog.pg_subscription_rel
-             JOIN pg_catalog.pg_class c ON c.oid = srrelid AND c.relkind IN ('r', 'p')
-             JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace LOOP
-    EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', t.s, {name});
-    EXECUTE format('GRANT SELECT ON TABLE %I.%I TO %I', t.s, t.r, {name});
-  END LOOP;
-END {tag};"""
+    return separator.join(
+        (
+            f"DO {tag} DECLARE t record; BEGIN",
+            "  FOR t IN WITH r AS (",
+            "      SELECT format('%I.%I', schemaname, tablename)::regclass AS oid",
+            "        FROM pg_catalog.pg_publication_tables",
+            "      UNION SELECT srrelid FROM pg_catalog.pg_subscription_rel)",
+            # What a partition does is logged with its own name.
+            "    SELECT n.nspname AS s, c.relname AS r FROM pg_catalog.pg_class c",
+            "      JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace",
+            "     WHERE c.relkind IN ('r', 'p') AND c.oid IN (SELECT oid FROM r",
+            "      UNION SELECT relid FROM r, pg_catalog.pg_partition_tree(oid)) LOOP",
+            f"  EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', t.s, {name});",
+            f"  EXECUTE format('GRANT SELECT ON TABLE %I.%I TO %I', t.s, t.r, {name});",
+            "  END LOOP;",
+            f"END {tag};",
+        )
+    )
+
+
+def grant_hidden_rows(role: str) -> str:
+    """Return the statement that shows a role the rows that row security hides."""
+    return f"ALTER ROLE {identifier(role)} BYPASSRLS;"
 
 
 def monitor_grants(role: str, *, over_sql: bool = True) -> list[str]:

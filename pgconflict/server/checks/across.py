@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from pgconflict.core.sequence_check import check_together
 from pgconflict.server.checks import definitions
-from pgconflict.server.checks.finding import Check, Finding, Severity
+from pgconflict.server.checks.finding import Check, Finding, Severity, some_of
 from pgconflict.server.statements import alter_subscription, identifier
 from pgconflict.server.subscriptions.publisher import without_asking
 
@@ -105,7 +105,7 @@ def _origin(way: Way, ways: Sequence[Way]) -> Iterator[Finding]:
         check=Check.ORIGIN_ANY,
         severity=Severity.ERROR,
         seen=f"subscription {name} takes changes of any origin from"
-        f" {way.source}, which subscribes back to {_named(both)}",
+        f" {way.source}, which subscribes back to {some_of(both)}",
         why="What this node wrote comes back to it, and is sent on again: the same row"
         " conflicts with itself, or goes round for ever."
         + (" PostgreSQL 15 has no way to leave it out." if unknown else ""),
@@ -140,7 +140,7 @@ def _tables(way: Way) -> Iterator[Finding]:
             remedy=(*definitions.create(table), refresh, copied),
         )
     if unsubscribed:
-        names = _named(sorted(one.key for one in unsubscribed))
+        names = some_of(sorted(one.key for one in unsubscribed))
         yield Finding(
             node=way.subscriber.node,
             database=way.subscriber.database,
@@ -233,9 +233,3 @@ def _database_option(one: Place, other: Place) -> str:
     if one.database == other.database:
         return f" --database {shlex.quote(one.database)}"
     return " (with nodes whose dsn name these databases)"
-
-
-def _named(keys: Sequence[tuple[str, str]], most: int = 5) -> str:
-    names = ", ".join(identifier(*key) for key in keys[:most])
-    more = len(keys) - most
-    return f"{names} and {more} more" if more > 0 else names

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pgconflict.core.capability import Capability, capability
 from pgconflict.server.checks.contents import Contents, Other, read_contents
 from pgconflict.server.checks.log_access import LogAccess, log_access
+from pgconflict.server.checks.unread_rows import UnreadTable
 from pgconflict.server.connect import major_version, rows
 
 if TYPE_CHECKING:
@@ -157,6 +158,9 @@ class Facts:
     others: Sequence[Other] = ()
     """Databases that replicate, besides the one that the dsn names."""
 
+    unread: Sequence[UnreadTable] = ()
+    """Tables whose rows our role can't read, in the database that the dsn names."""
+
     replication: Replication | None = None
     """None: not asked."""
 
@@ -228,6 +232,7 @@ async def read(
         log=await log_access(node, limits),
         databases=[await read_contents(connection, server.database)],
         others=await rows(connection, Other, "check_databases"),
+        unread=await rows(connection, UnreadTable, "check_unread_rows"),
         replication=(await rows(connection, Replication, "check_replication"))[0],
         timestamps_since=(await rows(connection, _Since, "commit_timestamps_since"))[
             0

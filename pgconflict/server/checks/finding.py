@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from pgconflict.server.statements import identifier
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class Severity(StrEnum):
@@ -22,6 +28,7 @@ class Check(StrEnum):
     STANDBY = "standby"
     PRIVILEGE = "privilege"
     DATABASE_UNREAD = "database_unread"
+    ROWS_UNREAD = "rows_unread"
     LOGGING_COLLECTOR = "logging_collector"
     LOG_DESTINATION = "log_destination"
     LOG_ACCESS = "log_access"
@@ -89,3 +96,14 @@ class Finding:
     def counts(self) -> bool:
         """Whether it is more than worth knowing."""
         return self.severity is not Severity.NOTICE
+
+
+def some_of(tables: Sequence[tuple[str, str]], most: int = 5) -> str:
+    """Return the first tables by name, and how many more there are.
+
+    >>> some_of([("s", "a"), ("s", "b"), ("s", "c")], most=2)
+    '"s"."a", "s"."b" and 1 more'
+    """
+    names = ", ".join(identifier(*key) for key in tables[:most])
+    more = len(tables) - most
+    return f"{names} and {more} more" if more > 0 else names

@@ -12,6 +12,7 @@ from pgconflict.server.checks import (
     publications,
     replication,
     subscriptions,
+    unread_rows,
 )
 from pgconflict.server.checks.finding import Check, Finding, Severity
 from pgconflict.server.statements import identifier
@@ -26,11 +27,17 @@ if TYPE_CHECKING:
 _ORDER: Final = list(Severity)
 
 
-def judge(facts: Facts) -> list[Finding]:
-    """Return what was found on a node, errors before warnings before notices."""
+def judge(facts: Facts, *, rows_are_read: bool = True) -> list[Finding]:
+    """Return what was found on a node, errors before warnings before notices.
+
+    Args:
+        facts: What the node said.
+        rows_are_read: Whether the daemon looks at rows of conflicts.
+    """
     found = [
         *_server(facts),
         *_privileges(facts),
+        *(unread_rows.judge(facts) if rows_are_read else ()),
         *log.judge(facts),
         *detection.judge(facts),
         *replication.judge(facts),
