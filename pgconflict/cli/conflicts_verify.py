@@ -19,17 +19,18 @@ from pgconflict.cli.subscription_access import (
     two_nodes,
 )
 from pgconflict.cli.verify_report import Found, Report
+from pgconflict.cli.verify_rows import Place, key_text, keys_shown, subscribed
 from pgconflict.conflict_log.differences import (
     Differences,
     Differing,
     Progress,
-    Subscribed,
 )
 from pgconflict.conflict_log.filters import split_table
 from pgconflict.core.verdict import difference
 from pgconflict.errors import ConflictLogUnavailableError, UsageError
 from pgconflict.server.connect import translated
 from pgconflict.server.table_hash import Comparison, Range
+from pgconflict.server.table_leaves import Leaves
 from pgconflict.server.table_nodes import TableNodes
 from pgconflict.server.table_order import Order, shared_order
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from pgconflict.config import Config
+    from pgconflict.server.table_leaves import Names
     from pgconflict.server.table_nodes import KeyValues, Settled
 
 JOB: Final = "verify"
@@ -115,7 +117,10 @@ async def _verify(config: Config, arguments: argparse.Namespace) -> int:
             log = None
             if connection is not None:
                 log = Differences(connection, policy(config))
-            work = _Verification(nodes, names, arguments, log)
+            leaves = None
+            if not nodes.links:
+                leaves = await Leaves.of(nodes, config.limits, job=JOB)
+            work = _Verification(nodes, leaves, names, arguments, log)
             return await work.run()
     finally:
         nodes.close()
@@ -127,11 +132,13 @@ class _Verification:
     def __init__(
         self,
         nodes: TableNodes,
+        leaves: Leaves | None,
         names: tuple[str, str],
         arguments: argparse.Namespace,
         log: Differences | None,
     ) -> None:
         self._nodes = nodes
+        self._leaves = leaves
         self._names = names
         self._arguments = arguments
         self._log = log
@@ -187,12 +194,14 @@ class _Verification:
                 "no comparison of this table was cut short", hint="leave --resume out"
             )
         if self._arguments.resume:
-            say(f"going on behind {_key(order, progress.position or ())}")
+            say(f"going on behind {key_text(order, progress.position or ())}")
         return progress
 
     def _say_what_is_compared(self, order: Order) -> None:
         nodes = self._nodes
-        if not nodes.links:
+        if self._leaves is not None:
+            say("its partitions are replicated, each by itself: findings are theirs")
+        elif not nodes.links:
             say("no subscription brings this table from one of them to the other")
         for link in nodes.links:
             if not link.enabled:
@@ -231,23 +240,50 @@ class _Verification:
         suspects, self._suspects = self._suspects, []
         told: set[tuple[str | None, ...]] = set()
         for start in range(0, len(suspects), AT_ONCE):
-            settled = await self._nodes.settle(
-                order.key,
-                self._nodes.columns,
-                suspects[start : start + AT_ONCE],
-                self._wait_s,
-            )
-            if any(one.state == "behind" for one in settled.values()):
-                self._wait_s = min(self._wait_s, BEHIND_S)
-            for key, one in settled.items():
-                # 1.0 and 1.00 are one key, and one row.
-                shown = _keys_shown(order, one)
-                if one.state != "differs" or shown not in told:
-                    self._judge(order, progress, key, one)
-                told.add(shown)
+            part = suspects[start : start + AT_ONCE]
+            places: dict[Names | None, list[KeyValues]] = {None: part}
+            if self._leaves is not None:
+                places = await self._leaves.of_rows(order.key, part)
+            for names, keys in places.items():
+                await self._settle_in(names, keys, order, progress, told)
+
+    async def _settle_in(
+        self,
+        names: Names | None,
+        keys: Sequence[KeyValues],
+        order: Order,
+        progress: Progress,
+        told: set[tuple[str | None, ...]],
+    ) -> None:
+        """Look at rows of one partition; of none, of the table as a whole."""
+        leaf = None
+        if self._leaves is not None and names is not None:
+            leaf = await self._leaves.open(names)
+        place = Place(self._nodes, self._names)
+        if leaf is not None and names is not None:
+            place = Place(leaf, names)
+        nodes = place.nodes
+        try:
+            settled = await nodes.settle(order.key, nodes.columns, keys, self._wait_s)
+        finally:
+            if leaf is not None:
+                leaf.close()
+        if any(one.state == "behind" for one in settled.values()):
+            self._wait_s = min(self._wait_s, BEHIND_S)
+        for key, one in settled.items():
+            # 1.0 and 1.00 are one key, and one row.
+            shown = keys_shown(order, one)
+            if one.state != "differs" or shown not in told:
+                self._judge(place, order, progress, key, one)
+            told.add(shown)
 
     def _judge(
-        self, order: Order, progress: Progress, key: KeyValues, one: Settled
+        self,
+        place: Place,
+        order: Order,
+        progress: Progress,
+        key: KeyValues,
+        one: Settled,
     ) -> None:
         if one.state == "equal":
             return
@@ -256,9 +292,9 @@ class _Verification:
             self._found.unsettled.append((key, one.state))
             return
         first, second = one.rows.values()
-        found = difference(self._nodes.columns, first, second)
+        found = difference(place.nodes.columns, first, second)
         columns = () if found is None or one.several else found.columns
-        if columns and self._nodes.types_differ(columns):
+        if columns and place.nodes.types_differ(columns):
             self._found.types_differ += 1
             return
         row = Differing(
@@ -277,40 +313,11 @@ class _Verification:
                 number = self._log.put(
                     progress.run_id,
                     progress.differing,
-                    self._names,
-                    self._subscribed(),
+                    place.names,
+                    subscribed(place.nodes),
                     row,
                 )
         self._found.rows.append((number, row))
-
-    def _subscribed(self) -> Subscribed:
-        """Whose conflict a difference is: the second node's, where it subscribes."""
-        one, two = self._nodes.nodes.values()
-        links = {link.subscriber: link for link in self._nodes.links}
-        here, there = (two, one) if two.name in links or not links else (one, two)
-        link = links.get(here.name)
-        return Subscribed(
-            node=here.name,
-            system_identifier=here.system_identifier,
-            database=None,
-            subid=None if link is None else link.subid,
-            subname=None if link is None else link.subname,
-            publisher=there.name,
-            relid=here.table.relid,
-        )
-
-
-def _keys_shown(order: Order, one: Settled) -> tuple[str | None, ...]:
-    """The key as each node has it."""
-    return tuple(
-        None if row is None else row.values.get(column)
-        for row in one.rows.values()
-        for column in order.key
-    )
-
-
-def _key(order: Order, values: Sequence[str]) -> str:
-    return f"({', '.join(order.key)})=({', '.join(values)})"
 
 
 @contextmanager

@@ -114,8 +114,8 @@ class RowPlanner:
         nodes = self._nodes
         if not nodes.links:
             return (
-                "no subscription between these nodes has the table; of a partitioned"
-                " one that publishes its partitions, verify and repair those"
+                "no subscription between these nodes has the table: where partitions"
+                " are published, verify and repair those; where their table is, that"
             )
         if nodes.foreign:
             from_where = ", ".join(nodes.foreign)

@@ -143,24 +143,42 @@ def test_partitioned_and_wide_tables(pair: Pair, desk: Desk, root: bool) -> None
         fill(replicated, 900, "insert into {t} (id) select n")
         equal = verify(desk, replicated, "--range", "250")
         apart(replicated, "b", "update {t} set c99 = null where id in (7, 8)")
+        apart(replicated, "b", "delete from {t} where id = 600")
         code, said = verify(desk, replicated)
         ids = [str(row["conflict_id"]) for row in said["findings"]]
         words = ["--winner", "a", "--apply"]
-        whole = desk.run("conflicts", "repair", *ids, *words)
-        # Partitions are published then, each as a table of its own.
+        # By its own name it is the same finding.
         low = desk.run("--json", "conflicts", "verify", f"{relname}_low")
         parts = [str(row["conflict_id"]) for row in low.document["findings"]]
-        if not root:
-            assert len(parts) == 2
-            part = desk.run("conflicts", "repair", *parts, *words)
-            assert part.code == 0, part.out + part.err
+        whole = desk.run("conflicts", "repair", *ids, *words)
         assert same(replicated)
+        again = verify(desk, replicated)[0]
+        left = desk.run("conflicts", "repair", "--all-diverged", *words)
+        replicated.to_b.alter("disable")
+        pair.a.execute(f"update {replicated.table} set c9 = 'late' where id = 9")
+        late = verify(desk, replicated, "--wait", "0.5")[1]
 
     assert (equal[0], equal[1]["rows"]) == (0, {"a": 900, "b": 900})
-    assert (code, len(ids)) == (3, 2)
-    assert [row["columns"] for row in said["findings"]] == [["c99"]] * 2
-    assert whole.code == (0 if root else 3), whole.out + whole.err
-    assert ("publishes its partitions" in whole.out) != root
+    assert (code, len(ids)) == (3, 3)
+    differ = [row["columns"] for row in said["findings"] if row["rows"]["b"]]
+    assert differ == [["c99"]] * 2
+    assert (whole.code, again) == (0, 0), whole.out + whole.err
+    # What is on its way to a partition is no finding either.
+    assert (late["differing"], late["unsettled"]) == (0, 1)
+    if root:
+        # Nothing brings a partition by its name then: nothing could repair it.
+        assert "where their table is, that" in left.out
+    else:
+        assert parts == ids[:2]
+        assert left.out == "no row differs\n"
+    names = (
+        [relname] * 3 if root else [f"{relname}_{n}" for n in ("low", "low", "high")]
+    )
+    assert desk.ask_log(
+        "select relname, verdict from pgconflict.conflict_log"
+        " where conflict_id = any (%s) order by conflict_id",
+        [int(one) for one in ids],
+    ) == [(name, "converged") for name in names]
 
 
 @pytest.mark.majors(15, 16, 17)
