@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
+    from pgconflict.cli.status_document import Row
     from pgconflict.cli.status_read import Seen
     from pgconflict.config import Config
 
@@ -168,11 +169,18 @@ def document_of(
         conflict_log=_conflict_log(seen, error),
         nodes=nodes,
         subscriptions=rows,
+        rows_differing=_differing(seen, rows),
         dropped=[one for one in dropped_of(seen) if shown(one.node)],
         slots=slots,
         sequences=pairs,
         problems=problems,
     )
+
+
+def _differing(seen: Seen, rows: Sequence[Row]) -> int | None:
+    if not seen.recorded.configured or seen.recorded.error is not None:
+        return None
+    return seen.recorded.differing_among(row.place for row in rows)
 
 
 def _concerns(error: PgConflictError, only: Sequence[str]) -> bool:

@@ -39,11 +39,18 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     """Recorded since the time asked for, in whole hours."""
 
     diverged: int | None
+    """Rows that differ now, of those it logged; another may have logged them too."""
+
     ledger: Completeness | None
     not_provable: Sequence[str]
     """What no counter of this server's version counts."""
 
     standby: bool
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """Node and subscription, as the conflict log has them."""
+        return self.line.node, self.line.subscription
 
     def document(self) -> dict[str, Any]:
         """Return the fields of `--json`."""
@@ -105,6 +112,9 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
 
     nodes: Sequence[NodeState]
     subscriptions: Sequence[Row]
+    rows_differing: int | None
+    """Each once, whichever subscriptions logged it."""
+
     dropped: Sequence[Dropped]
     slots: Sequence[SlotState]
     sequences: Sequence[PairState]
@@ -158,7 +168,7 @@ def rows_of(seen: Seen) -> list[Row]:
                 Row(
                     line=line,
                     conflicts=seen.recorded.conflicts.get(key, 0) if asked else None,
-                    diverged=seen.recorded.diverged.get(key, 0) if asked else None,
+                    diverged=seen.recorded.differing_among([key]) if asked else None,
                     ledger=ledger.get(one.subid),
                     not_provable=_not_provable(facts),
                     standby=facts.server.in_recovery,

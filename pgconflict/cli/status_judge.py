@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 LAG_S: Final = 300
 LOST_WITHIN_S: Final = 4 * 3600
 RETAINED: Final = 50 * 10**9
+NAMED: Final = 4
+"""So many subscriptions are named that logged the rows that differ."""
+
 COMPARED_WITHIN: Final = timedelta(minutes=5)
 """The daemon stores every 30 s that it has compared."""
 
@@ -72,6 +75,7 @@ def judge(
     found = [
         *_of_nodes(nodes, recorded),
         *(problem for row in rows for problem in _of_subscription(row)),
+        *_of_rows(rows, recorded),
         *(problem for row in rows for problem in _of_ledger(row, recorded, now)),
         *(problem for slot in slots for problem in _of_slot(slot)),
         *(problem for pair in pairs for problem in _of_pair(pair)),
@@ -127,9 +131,35 @@ def _of_subscription(row: Row) -> Iterator[Problem]:
     elif line.lag_seconds is not None and line.lag_seconds > LAG_S:
         text = f"{line.lag_seconds:.0f} s behind its publisher"
         yield problem(Severity.WARNING, "lag", text)
-    if row.diverged:
-        text = f"{output.plural(row.diverged, 'row')} with a conflict differ now"
-        yield problem(Severity.CRITICAL, "rows_diverged", text)
+
+
+def _of_rows(rows: Sequence[Row], recorded: Recorded) -> Iterator[Problem]:
+    """One problem: both nodes have logged most rows that differ."""
+    logged = [row for row in rows if row.diverged]
+    number = recorded.differing_among(row.place for row in logged)
+    if not number:
+        return
+    text = "1 row with a conflict differs now"
+    if number > 1:
+        text = f"{number} rows with a conflict differ now"
+    only = logged[0].line if len(logged) == 1 else None
+    if only is None:
+        names = [f"node {node}, subscription {name}" for node, name in _places(logged)]
+        more = len(names) - NAMED
+        names[NAMED:] = [f"{more} more"] if more > 0 else []
+        text += f" ({'; '.join(names)})"
+    yield Problem(
+        severity=Severity.CRITICAL,
+        problem="rows_diverged",
+        node=only.node if only else None,
+        subscription=only.subscription if only else None,
+        database=only.database if only else None,
+        text=text,
+    )
+
+
+def _places(rows: Sequence[Row]) -> Sequence[tuple[str, str]]:
+    return sorted({row.place for row in rows})
 
 
 def _of_ledger(row: Row, recorded: Recorded, now: datetime) -> Iterator[Problem]:

@@ -22,7 +22,7 @@ from pgconflict.server.sequence_columns import read_columns
 from pgconflict.server.sequence_sync import Choice
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from pgconflict.cli.subscription_lines import Stalls
@@ -42,8 +42,15 @@ class Recorded:
     conflicts: Mapping[tuple[str, str], int] = field(default_factory=dict)
     """By node and subscription."""
 
-    diverged: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    differing: Mapping[frozenset[tuple[str, str]], int] = field(default_factory=dict)
+    """Rows that differ now, by the nodes and subscriptions that logged them."""
+
     error: PgConflictError | None = None
+
+    def differing_among(self, subscriptions: Iterable[tuple[str, str]]) -> int:
+        """Return how many rows differ that any of these logged, each row once."""
+        wanted = frozenset(subscriptions)
+        return sum(n for places, n in self.differing.items() if places & wanted)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +146,7 @@ def _recorded(config: Config, systems: set[int], since: datetime) -> Recorded:
                 stalls=stalls,
                 ledger=ledger,
                 conflicts=_numbers(connection, "status_recorded", hour),
-                diverged=_numbers(connection, "verdict_diverged"),
+                differing=_differing(connection),
             )
     except PgConflictError as error:
         return Recorded(error=error)
@@ -152,3 +159,14 @@ def _numbers(
     with psycopg.RawCursor(connection) as cursor:
         cursor.execute(query(name).encode(), values or None)
         return {(row[0], row[1]): int(row[2]) for row in cursor.fetchall()}
+
+
+def _differing(
+    connection: psycopg.Connection[Any],
+) -> dict[frozenset[tuple[str, str]], int]:
+    with psycopg.RawCursor(connection) as cursor:
+        cursor.execute(query("status_differing").encode())
+        return {
+            frozenset(zip(nodes, subnames, strict=True)): number
+            for nodes, subnames, number in cursor.fetchall()
+        }

@@ -104,9 +104,18 @@ def listed(
     ]
 
 
+def status_of(daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    main(["--config", str(daemon.config_file), "status", "--json"])
+    document: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return document
+
+
 @pytest.mark.majors(18, 19)
 def test_two_nodes(
-    pair: Pair, new_daemon: Callable[..., Daemon], ask: Callable[..., str]
+    pair: Pair,
+    new_daemon: Callable[..., Daemon],
+    ask: Callable[..., str],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Two events of two conflicts, a hand-over; what is shown is what happened."""
     with Mesh(*pair.nodes) as mesh:
@@ -151,6 +160,7 @@ def test_two_nodes(
             ),
             "each side counts its row",
         )
+        status = status_of(daemon, capsys)
         of_effect = {
             effect: sum(
                 daemon.metric(
@@ -178,6 +188,11 @@ def test_two_nodes(
     assert (
         "5 conflicts logged: 1 hand-over, 1 write lost, 1 row differs now, 0 unknown"
     ) in summary
+    assert (
+        status["rows_differing"],
+        [one["diverged_rows"] for one in status["subscriptions"]],
+        [one["problem"] for one in status["problems"]].count("rows_diverged"),
+    ) == (1, [1, 1], 1)
     assert "They are 3 events: 4 of these conflicts are 2, which" in summary
     assert of_effect == {"none": 1, "write_lost": 2, "diverged": 2}
     sides = told["event"]["members"]

@@ -130,6 +130,48 @@ def test_a_node_that_nobody_follows_is_a_warning(pair: Pair, desk: Desk) -> None
 
 
 @pytest.mark.majors(18)
+def test_a_row_that_several_logged_differs_once(pair: Pair, desk: Desk) -> None:
+    """Two rows logged by both nodes, one by b, one by what was dropped since."""
+    with pair.replicate() as made:
+        assert made.to_a is not None
+        names = (made.to_a.name, made.to_b.name)
+        on_a, on_b = ("a", names[0]), ("b", names[1])
+        rows = {"x": [on_a, on_b, on_b], "y": [on_a, on_b], "z": [on_b]}
+        for digest, places in (rows | {"w": [("b", "dropped")]}).items():
+            for place in places:
+                desk.ask_log(
+                    "insert into pgconflict.verdict_due (conflict_id, first_logged_at,"
+                    " node, subname, verdict, row_digest) select coalesce("
+                    " max(conflict_id), 0) + 1, now(), %s, %s, 'diverged', %s"
+                    " from pgconflict.verdict_due returning 1",
+                    *(*place, digest.encode()),
+                )
+
+        found, shown = document(desk), desk.run("status").out
+        only_a = desk.run("status", "--node", "a", "--json").document
+        desk.ask_log("delete from pgconflict.verdict_due returning 1")
+        none = document(desk)
+
+    def problems(document: dict[str, Any]) -> list[dict[str, Any]]:
+        return [one for one in document["problems"] if "diverged" in one["problem"]]
+
+    assert found["rows_differing"] == 3
+    assert [of(found, name)["diverged_rows"] for name in names] == [2, 3]
+    (problem,) = problems(found)
+    assert problem["node"] is problem["subscription"] is problem["database"] is None
+    assert (
+        "CRITICAL 3 rows with a conflict differ now"
+        f" (node a, subscription {names[0]}; node b, subscription {names[1]})\n"
+    ) in shown
+    assert only_a["rows_differing"] == 2
+    (problem,) = problems(only_a)
+    assert (problem["node"], problem["subscription"]) == on_a
+    assert problem["text"] == "2 rows with a conflict differ now"
+    assert none["rows_differing"] == 0
+    assert problems(none) == []
+
+
+@pytest.mark.majors(18)
 @pytest.mark.parametrize(
     "words",
     [
