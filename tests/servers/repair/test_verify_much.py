@@ -14,6 +14,7 @@ from pgconflict.server import table_hash
 from tests.fixtures.apart import apart, fill
 from tests.fixtures.divergence import diverge
 from tests.fixtures.waiting import wait_until
+from tests.proof.daemons import Daemon
 from tests.servers.repair.test_repair import same
 from tests.servers.repair.test_verify import verify
 
@@ -179,6 +180,30 @@ def test_partitioned_and_wide_tables(pair: Pair, desk: Desk, root: bool) -> None
         " where conflict_id = any (%s) order by conflict_id",
         [int(one) for one in ids],
     ) == [(name, "converged") for name in names]
+
+
+@pytest.mark.majors(18)
+def test_the_daemon_sees_a_row_of_a_partition_heal(pair: Pair, desk: Desk) -> None:
+    ddl = (
+        "create table {t} (id int primary key, v text) partition by range (id);"
+        "create table public.parts_heal_all partition of {t} default"
+    )
+    with pair.replicate(ddl, relname="parts_heal") as replicated:
+        fill(replicated, 9)
+        apart(replicated, "b", "update {t} set v = 'b' where id = 7")
+        (found,) = verify(desk, replicated)[1]["findings"]
+        pair.a.execute(f"update {replicated.table} set v = 'both' where id = 7")
+        assert same(replicated)
+        with Daemon(pair, desk.log_dsn) as daemon:
+
+            def healed() -> bool:
+                daemon.do("update pgconflict.verdict_due set due_at = now()")
+                return daemon.rows(
+                    "select verdict from pgconflict.conflict_log"
+                    f" where conflict_id = {found['conflict_id']}"
+                ) == [("converged",)]
+
+            wait_until(healed, "it has healed")
 
 
 @pytest.mark.majors(15, 16, 17)
