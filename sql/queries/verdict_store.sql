@@ -26,7 +26,9 @@ history as (
 again as (
     update pgconflict.verdict_due d
        set due_at = now() + g.again * interval '1 second', looks = d.looks + 1,
-           verdict = g.verdict, row_digest = g.row_digest
+           verdict = g.verdict,
+           -- The key is not known to a look that could not be taken.
+           row_digest = coalesce(g.row_digest, d.row_digest)
       from given g
      where d.conflict_id = g.conflict_id and g.again is not null
     returning 1),

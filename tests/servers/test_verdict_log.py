@@ -15,8 +15,9 @@ from pgconflict.conflict_log.tables_seen import (
     put_tables,
     tables_seen,
 )
-from pgconflict.conflict_log.verdicts import Verdicts
+from pgconflict.conflict_log.verdicts import Found, Verdicts
 from pgconflict.core.progress import Sample
+from pgconflict.core.verdict import Reason, Verdict
 from tests.fixtures.conflict_logs import connect, new_conflict_log, record
 from tests.fixtures.entries import entry
 
@@ -139,3 +140,40 @@ def test_each_conflict_is_taken_once_and_by_the_daemon_of_its_node(
             await connection.close()
 
     assert asyncio.run(work()) == ([2, 2, 0], ["a", "a", "a"], 0)
+
+
+def test_a_row_that_differs_is_counted_while_nobody_can_look(
+    conflict_log_server: ConflictLogServer,
+) -> None:
+    """Its key is not read then: which row it is stays known."""
+    dsn = new_conflict_log(conflict_log_server)
+    record(dsn, [entry(xid=1)])
+    looks = ((None, b"row"), (Reason.PEER_AWAY, None))
+
+    async def work() -> list[int]:
+        connection = await connect(dsn)
+        verdicts = Verdicts(connection)
+        numbers: list[int] = []
+        try:
+            await verdicts.take(1)
+            (due,) = await verdicts.due(1, [], ["a"])
+            for reason, digest in looks:
+                found = Found(
+                    due=due,
+                    verdict=Verdict.DIVERGED,
+                    reason=reason,
+                    columns=None,
+                    row_values=None,
+                    cause=None,
+                    effect=None,
+                    evidence=None,
+                    again=10,
+                    row_digest=digest,
+                )
+                await verdicts.store([found], NOW)
+                numbers += (await verdicts.diverged()).values()
+        finally:
+            await connection.close()
+        return numbers
+
+    assert asyncio.run(work()) == [1, 1]
