@@ -147,13 +147,16 @@ def test_at_debug1_missing_rows_are_recorded_and_no_password(
             wait_until(made.to_b.streaming, "it streams")
             pair.a.execute(f"update {made.table} set v = 'b'")
             pair.a.execute(f"delete from {made.table}")
-            daemon.wait_count(2, "subname = %s", made.to_b.name)
+            missing = "subname = %s and conflict_type like '%%_missing'"
+            daemon.wait_count(2, missing, made.to_b.name)
         finally:
             pair.b.execute("alter role postgres reset log_min_messages")
         found = daemon.query(
             "select conflict_type, severity, relname, operation, stalls,"
             " remote_xid is not null, replica_identity"
-            " from pgconflict.conflict_log where subname = %s order by 1 desc",
+            " from pgconflict.conflict_log where subname = %s"
+            # A worker that was restarted at once may meet its slot still in use.
+            " and sqlstate is distinct from '55006' order by 1 desc",
             [made.to_b.name],
         )
         everything = daemon.query(

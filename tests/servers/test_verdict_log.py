@@ -76,7 +76,9 @@ def test_of_old_positions_the_last_of_each_time_is_found(
 ) -> None:
     dsn = new_conflict_log(conflict_log_server)
     old = [Seen(1, None, sample(3600 - n / 10, position=n)) for n in range(5)]
-    young = [Seen(1, None, sample(60 - n / 10, position=n)) for n in range(5, 9)]
+    # Of now: this module may have been imported long before.
+    ago_s = 60 - (datetime.now(UTC) - NOW).total_seconds()
+    young = [Seen(1, None, sample(ago_s - n / 10, position=n)) for n in range(5, 9)]
 
     assert put(dsn, old) == old[-1:]
     assert put(dsn, young) == [old[-1], *young]

@@ -320,6 +320,7 @@ def test_rows_that_refer_follow_or_forbid(pair: Pair, desk: Desk) -> None:
         assert "would refer to none" in done["said"][0]
         assert done["in_the_way"][0]["referring"][0]["rows"] == 1
         assert rows(pair.b, one)[7] == ("seven", "here")
+        pair.both(f"drop table {child}")
 
 
 @pytest.mark.majors(16, 18)
@@ -339,6 +340,7 @@ def test_what_refers_to_a_row_goes_with_it_to_its_new_key(
         assert pair.b.value(f"select p from {child}") == 70
         assert rows(pair.b, one)[70] == ("seven", "here")
         assert rows(pair.a, one) == rows(pair.b, one)
+        pair.both(f"drop table {child}")
 
 
 @pytest.mark.majors(16, 19)
