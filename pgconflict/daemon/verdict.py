@@ -55,6 +55,8 @@ HELD: Final = 5000
 PATIENCE_S: Final = 20.0
 """After so long without getting on, a conflict is put back and another taken."""
 
+LONG_AGO_S: Final = float("-inf")
+
 Place = tuple[str, int | None, str | None, str | None]
 """Node, subscription, schema and table of a conflict."""
 
@@ -153,7 +155,8 @@ class VerdictJob:
                 watch.decision = undecided("the row is not known")
             return
         if here is None or there is None or subscription is None or not there.known:
-            _lose_patience(watches)
+            gone = here is not None and subscription is None
+            lose_patience(watches, here.facts_at if here and gone else LONG_AGO_S)
             return
         try:
             sides = await read_sides(here, there, subscription, table)
@@ -170,7 +173,7 @@ class VerdictJob:
                 watch.give_up(Verdict.UNVERIFIABLE, Reason.NO_PRIVILEGE)
         except AWAY:
             # The next round opens it again, or finds it away.
-            _lose_patience(watches)
+            lose_patience(watches)
 
     def _since(self, sides: Sides) -> datetime:
         """Since when the publisher's table is known to be as it is."""
@@ -319,7 +322,13 @@ def _compare(
             watch.give_up(Verdict.UNVERIFIABLE, reason)
 
 
-def _lose_patience(watches: Iterable[Watch]) -> None:
+def lose_patience(watches: Iterable[Watch], gone_as_of: float = LONG_AGO_S) -> None:
+    """Give up those that wait for long, or whose subscription is gone.
+
+    Args:
+        watches: Of one subscription.
+        gone_as_of: When it was seen that there is none, by time.monotonic().
+    """
     for watch in watches:
-        if watch.idle_s > PATIENCE_S:
+        if watch.idle_s > PATIENCE_S or gone_as_of > watch.moved_at:
             watch.give_up(Verdict.UNVERIFIABLE, Reason.PEER_AWAY)

@@ -74,11 +74,16 @@ def unheard(node: Node, *statements: str) -> None:
 
 def conflict(desk: Desk, one: Replicated) -> int:
     """The open conflict of b, recorded as the daemon does."""
-    desk.record(one.to_b)
-    ((number,),) = desk.ask_log(
-        "select conflict_id from pgconflict.conflict_log where stalls"
-        " and status in ('open', 'disabled') and sqlstate = '23505'"
-    )
+
+    def recorded() -> list[tuple[Any, ...]]:
+        desk.record(one.to_b)
+        return desk.ask_log(
+            "select conflict_id from pgconflict.conflict_log where stalls"
+            " and status in ('open', 'disabled') and sqlstate = '23505'"
+        )
+
+    # A worker that was restarted at once may meet its slot still in use before.
+    ((number,),) = wait_until(recorded, "what stops apply is recorded")
     return int(number)
 
 

@@ -136,8 +136,14 @@ def test_without_the_fence_it_says_what_writes_and_does_not_call_it_proved(
     with replicated(same):
         inserts = Inserts(same, count=2)
         wait_until(lambda: inserts.rows > 100, "rows")
+        words = ("--cutover", "--apply", "--no-store", "--margin", "100000")
         try:
-            done = same.sync("--cutover", "--apply", "--no-store", "--margin", "100000")
+            done = same.sync(*words)
+            for _ in range(5):
+                if done.code:
+                    break
+                # On a busy machine nobody may have written between two readings.
+                done = same.sync(*words)
         finally:
             fence(same)
             inserts.join()

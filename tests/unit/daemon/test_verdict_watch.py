@@ -9,14 +9,23 @@ import pytest
 
 from pgconflict.core.conflict import Kind
 from pgconflict.core.verdict import Reason, Verdict
+from pgconflict.daemon.verdict import PATIENCE_S, lose_patience
 from pgconflict.daemon.verdict_watch import Watch
 
 
-def given_up(before: Verdict | None, kind: Kind, reason: Reason) -> Verdict | None:
+def watched(before: Verdict | None, kind: Kind) -> Watch:
     due: Any = SimpleNamespace(
         verdict=before, kind=kind, cause=None, entry=SimpleNamespace(stalls=False)
     )
-    watch = Watch(due)
+    return Watch(due)
+
+
+def given(watch: Watch) -> Verdict | None:
+    return watch.verdict
+
+
+def given_up(before: Verdict | None, kind: Kind, reason: Reason) -> Verdict | None:
+    watch = watched(before, kind)
     watch.give_up(Verdict.UNVERIFIABLE, reason)
     return watch.verdict
 
@@ -39,3 +48,19 @@ def test_what_differed_does_so_until_it_is_seen_equal(
     before: Verdict | None, kind: Kind, reason: Reason, expected: Verdict
 ) -> None:
     assert given_up(before, kind, reason) is expected
+
+
+def test_what_waits_is_given_up_after_long_or_when_its_subscription_is_gone() -> None:
+    waits = watched(None, Kind.CONFLICT)
+    lose_patience([waits])
+    # Nobody had asked since.
+    lose_patience([waits], waits.moved_at - 1)
+    assert given(waits) is None
+
+    lose_patience([waits], waits.moved_at + 1)
+    assert given(waits) is Verdict.UNVERIFIABLE
+
+    long = watched(None, Kind.CONFLICT)
+    long.moved_at -= PATIENCE_S + 1
+    lose_patience([long])
+    assert given(long) is Verdict.UNVERIFIABLE
