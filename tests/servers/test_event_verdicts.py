@@ -55,6 +55,19 @@ class Mesh:
         for node in self.nodes:
             node.execute(f"drop publication {self.table}; drop table {self.table}")
 
+    def followed(self, new_daemon: Callable[..., Daemon]) -> Daemon:
+        """A daemon that follows every log: now a missing entry proves something."""
+        daemon = new_daemon({node.name: node.dsn for node in self.nodes})
+        daemon.start()
+        wait_until(
+            lambda: (
+                len(daemon.query("select from pgconflict.log_complete"))
+                == len(self.nodes)
+            ),
+            "every log is followed",
+        )
+        return daemon
+
     def way(self, one: Node, two: Node) -> Subscription:
         """What one node sends to another."""
         return next(
@@ -119,15 +132,7 @@ def test_two_nodes(
 ) -> None:
     """Two events of two conflicts, a hand-over; what is shown is what happened."""
     with Mesh(*pair.nodes) as mesh:
-        daemon = new_daemon(
-            {node.name: node.dsn for node in pair.nodes}, verdict={"enabled": True}
-        )
-        daemon.start()
-        # From then on a missing log entry proves something.
-        wait_until(
-            lambda: len(daemon.query("select from pgconflict.log_complete")) == 2,
-            "both logs are followed",
-        )
+        daemon = mesh.followed(new_daemon)
         with mesh.apart():
             pair.a.execute(f"update {mesh.table} set v = 'from a' where id = 1")
             pair.b.execute(f"update {mesh.table} set v = 'from b' where id = 1")
@@ -222,14 +227,7 @@ def test_three_nodes(
     """Each node logs two of the six meetings: one event."""
     nodes = (*pair.nodes, third)
     with Mesh(*nodes) as mesh:
-        daemon = new_daemon(
-            {node.name: node.dsn for node in nodes}, verdict={"enabled": True}
-        )
-        daemon.start()
-        wait_until(
-            lambda: len(daemon.query("select from pgconflict.log_complete")) == 3,
-            "every log is followed",
-        )
+        daemon = mesh.followed(new_daemon)
         with mesh.apart():
             for node in nodes:
                 node.execute(f"update {mesh.table} set v = 'from {node}' where id = 1")
@@ -263,14 +261,7 @@ def test_what_a_third_node_passed_on_was_seen(
     """a and b meet on both their nodes; row 11: c was written on a, b on top of c."""
     a, b, c = nodes = (*pair.nodes, third)
     with Mesh(*nodes) as mesh:
-        daemon = new_daemon(
-            {node.name: node.dsn for node in nodes}, verdict={"enabled": True}
-        )
-        daemon.start()
-        wait_until(
-            lambda: len(daemon.query("select from pgconflict.log_complete")) == 3,
-            "every log is followed",
-        )
+        daemon = mesh.followed(new_daemon)
         seen = (
             "select distinct system_identifier, subid from pgconflict.position_seen"
             " where subid = any (%s) and 0 < any (confirmed)"

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.fixtures.waiting import wait_until
 from tests.servers.test_event_verdicts import Mesh
 
 if TYPE_CHECKING:
@@ -26,14 +25,7 @@ select v.verdict from pgconflict.verdict v
 @pytest.mark.majors(18)
 def test_a_row_that_heals(pair: Pair, new_daemon: Callable[..., Daemon]) -> None:
     with Mesh(*pair.nodes) as mesh:
-        daemon = new_daemon(
-            {node.name: node.dsn for node in pair.nodes}, verdict={"enabled": True}
-        )
-        daemon.start()
-        wait_until(
-            lambda: len(daemon.query("select from pgconflict.log_complete")) == 2,
-            "both logs are followed",
-        )
+        daemon = mesh.followed(new_daemon)
         with mesh.apart():
             for node in pair.nodes:
                 node.execute(f"update {mesh.table} set v = '{node.name}' where id = 1")
