@@ -80,6 +80,9 @@ class Logged(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     conflict_id: int
+    subid: int | None = None
+    """The subscription that brought the change, of the node that logged it."""
+
     conflict_type: str
     stalls: bool
     logged_at: datetime
@@ -128,7 +131,7 @@ def decide(
     Args:
         entry: Of node A, about a change of node B.
         mirrored: B's entries about changes of A to the same row.
-        own: A's further entries about changes of B to the same row.
+        own: A's further entries about changes of any node to the same row.
         doubts: Why a missing entry of B would prove nothing; empty only when B has
             applied all that A had committed when `entry` was logged, B's log is
             recorded up to then without a gap from before B wrote, and nothing else
@@ -147,7 +150,9 @@ def decide(
             if entry.remote_at is None
             else "the local version is no session's of this node"
         )
-    if _clock_was_set_back(mirrored) or _clock_was_set_back([*own, entry]):
+    # Another subscription's publisher has another WAL and another clock.
+    of_b = [entry, *(other for other in own if other.subid == entry.subid)]
+    if _clock_was_set_back(mirrored) or _clock_was_set_back(of_b):
         return _unknown("commit times and LSNs disagree: a clock was set back")
     exact = _met_a_version(entry)
     orders = {
@@ -290,7 +295,10 @@ def _not_later(
         other
         for others, bound in ((mirrored, met), (own, written))
         for other in others
-        if bound is None or other.remote_at is None or other.remote_at <= bound
+        if bound is None
+        or other.remote_at is None
+        or other.remote_at <= bound
+        or (others is own and other.subid != entry.subid)
     ]
 
 
@@ -345,6 +353,8 @@ def _since_hand_over(
     """
     here, there = [], []
     for other in own:
+        if other.subid != entry.subid:
+            continue
         if other.handed_over and other.remote_at and other.logged_at < entry.logged_at:
             here.append(other.logged_at)
             there.append(other.remote_at)

@@ -82,6 +82,7 @@ class RowEntry(msgspec.Struct, frozen=True, kw_only=True):
             return None
         return Logged(
             conflict_id=self.conflict_id,
+            subid=self.subid,
             conflict_type=self.conflict_type,
             stalls=self.stalls,
             logged_at=self.first_logged_at,

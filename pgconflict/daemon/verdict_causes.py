@@ -246,14 +246,23 @@ async def _commit_times(
 
 
 async def _with_times(entries: Sequence[RowEntry], sides: Sides) -> list[RowEntry]:
-    """The entries, each with its commit time on the node that published it."""
-    here = sides.here.system_identifier
-    of_there = [entry for entry in entries if entry.system_identifier == here]
-    of_here = [entry for entry in entries if entry.system_identifier != here]
-    return [
-        *await _completed(sides.there, of_there),
-        *await _completed(sides.here, of_here),
-    ]
+    """The entries, each with its commit time on the node that published it.
+
+    What a third node published stays without: its ids are other transactions' here.
+    """
+    back = None if sides.back is None else sides.back.subid
+    ways = {
+        (sides.here.system_identifier, sides.subscription.subid): sides.there,
+        (sides.there.system_identifier, back): sides.here,
+    }
+    found = []
+    of_way: dict[tuple[int, int | None], list[RowEntry]] = defaultdict(list)
+    for entry in entries:
+        of_way[entry.system_identifier, entry.subid].append(entry)
+    for way, its in of_way.items():
+        publisher = ways.get(way)
+        found += its if publisher is None else await _completed(publisher, its)
+    return found
 
 
 async def _dated(skipped: AllSkipped, sides: Sides) -> AllSkipped:

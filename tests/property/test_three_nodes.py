@@ -123,6 +123,7 @@ class Mesh:
     def log(self, node: Simulated, remote: Write, local: Write) -> None:
         logged = Logged(
             conflict_id=len(self.entries) + 1,
+            subid=remote.node,
             conflict_type="update_origin_differs",
             stalls=False,
             logged_at=node.clock,
@@ -153,7 +154,9 @@ class Mesh:
 
     def decide(self, entry: Entry) -> Cause:
         here, there = entry.node, entry.remote.node
-        own = [one for one in self.about(here, there) if one is not entry.logged]
+        own = [
+            one.logged for one in self.entries if one.node == here and one is not entry
+        ]
         positions = self.positions(entry, here, there)
         return decide(
             entry.logged, self.about(there, here), own, ["more nodes"], positions

@@ -228,6 +228,13 @@ def test_three_nodes(
     nodes = (*pair.nodes, third)
     with Mesh(*nodes) as mesh:
         daemon = mesh.followed(new_daemon)
+        # One node's ids and LSNs say nothing of another's: the first to write has the
+        # lower LSN, and had a transaction of the other's id before.
+        for _ in range(10):
+            pair.a.execute("select pg_current_xact_id()")
+        pair.b.execute(
+            "select pg_logical_emit_message(false, 'test', repeat('x', 1000000))"
+        )
         with mesh.apart():
             for node in nodes:
                 node.execute(f"update {mesh.table} set v = 'from {node}' where id = 1")

@@ -96,6 +96,35 @@ def test_decided(one: Logged, others: list[Logged], cause: Cause) -> None:
     assert decide(one, others, [], []).cause is cause
 
 
+def test_times_and_lsns_are_compared_of_one_publisher() -> None:
+    """A third node's WAL may be longer and its clock behind, and nobody's set back."""
+    concurrent = [mirrored(local_at=B, logged_at=at(12))]
+    third = entry(conflict_id=3, subid=2, remote_lsn=999, remote_at=at(-60_000))
+    before = replace(third, subid=1)
+
+    assert decide(entry(subid=1), concurrent, [third], []).cause is Cause.CONCURRENT
+    assert decide(entry(subid=1), concurrent, [before], []).cause is Cause.UNKNOWN
+
+    # Nor with each other: one that came later may be from before.
+    stopped = entry(conflict_id=3, stalls=True, remote_at=at(11))
+    assert decide(entry(subid=1), [], [replace(stopped, subid=1)], []).cause is (
+        Cause.HAND_OVER
+    )
+    assert decide(entry(subid=1), [], [replace(stopped, subid=2)], []).cause is (
+        Cause.UNKNOWN
+    )
+
+    # What was handed over by another node says nothing of this one's row.
+    gone = mirrored(conflict_type="delete_missing", remote_at=at(-5))
+    earlier = entry(conflict_id=4, logged_at=at(6), remote_at=at(6), handed_over=True)
+    assert decide(entry(subid=1), [gone], [replace(earlier, subid=1)], []).cause is (
+        Cause.HAND_OVER
+    )
+    assert decide(entry(subid=1), [gone], [replace(earlier, subid=2)], []).cause is (
+        Cause.UNKNOWN
+    )
+
+
 @pytest.mark.parametrize(
     ("one", "others"),
     [
