@@ -226,6 +226,8 @@ def doubts_of_log(entry: RowEntry, there: NodeView) -> list[str]:
     To be asked when the publisher's log is recorded as far as it must be: a gap may
     be met on the way there.
     """
+    if not there.logs_conflicts:
+        return ["the other node's server logs no conflicts"]
     written, since = entry.remote_at, there.complete_since
     if written is not None and since is not None and written > since:
         return []

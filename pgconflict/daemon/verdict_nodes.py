@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from pgconflict.core.capability import capability
 from pgconflict.core.progress import Sample
 from pgconflict.daemon.commit_times import publisher_of, slots_of
 from pgconflict.errors import (
@@ -18,11 +19,12 @@ from pgconflict.errors import (
     NodeUnavailableError,
     PrivilegeMissingError,
 )
+from pgconflict.server.checks.log import worker_level
 from pgconflict.server.row_reader import RowReader
 from pgconflict.server.session import NodeSession
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from pgconflict.config import Config
     from pgconflict.conflict_log.verdicts import Verdicts
@@ -40,6 +42,9 @@ LOGGER_S: Final = 1.0
 """How long a line may be on its way from a backend to the log file."""
 
 _applied = msgspec.json.Decoder(dict[int, int]).decode
+
+_SILENT: Final = frozenset({"fatal", "panic"})
+"""Levels of log_min_messages that leave conflicts out."""
 
 LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 
@@ -79,6 +84,9 @@ class NodeView:
     subscriptions: dict[int, Subscribed] = field(default_factory=dict)
     commits_since: datetime | None = None
     """Since when commit times are known."""
+
+    logs_conflicts: bool = False
+    """Whether its version and its settings have conflicts logged."""
 
     complete_since: datetime | None = None
     """Since when its log is recorded without a gap, as of `recorded_at`."""
@@ -284,14 +292,15 @@ class Nodes:
             try:
                 rows = await view.session.rows("subscriptions")
                 oldest = await view.session.row("commit_timestamps_since")
-                setting = await view.session.row("commits_known_since")
+                settings = await view.session.row("verdict_settings")
                 origins = await view.session.row("may_see_origins")
             except AWAY:
                 self._lose(view.name)
                 continue
             # The oldest is not known before the first checkpoint.
-            times = [one["since"] for one in (oldest, setting) if one["since"]]
-            view.commits_since = min(times, default=None)
+            times = [oldest["since"], settings["commits_since"]]
+            view.commits_since = min(filter(None, times), default=None)
+            view.logs_conflicts = _logs_conflicts(view, settings["log_levels"])
             view.sees_origins = origins["may"]
             view.subscriptions = {
                 row["subid"]: Subscribed(
@@ -327,3 +336,9 @@ class Nodes:
             for sample in metric.samples
             if sample.labels.get("node") == node and sample.name.endswith("_total")
         )
+
+
+def _logs_conflicts(view: NodeView, levels: Iterable[str]) -> bool:
+    if not capability(view.session.major).conflict_message:
+        return False
+    return _SILENT.isdisjoint(map(worker_level, levels))

@@ -36,7 +36,7 @@ PURPOSES: Mapping[str, str] = {
     "subscriptions": "subscriptions, settings",
     "subscriber_slots": "subscriptions, settings",
     "commit_timestamps_since": "subscriptions, settings",
-    "commits_known_since": "subscriptions, settings",
+    "verdict_settings": "subscriptions, settings",
     "may_see_origins": "subscriptions, settings",
     "log_settings": "subscriptions, settings",
     "commit_times": "commit times",

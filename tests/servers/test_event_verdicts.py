@@ -315,3 +315,48 @@ def test_what_a_third_node_passed_on_was_seen(
     for row in ("10", "11"):
         assert {one["node"] for one in joined[row]["members"]} == {"a", "b"}
         assert joined[row]["effect"] == "diverged"
+
+
+@contextlib.contextmanager
+def silenced(servers: Servers, pair: Pair, how: str) -> Iterator[Node]:
+    """A node whose server logs no conflicts."""
+    if how == "version":
+        yield servers.pair(17).b
+        return
+    owner = pair.b.value("select current_user")
+    pair.b.execute(f"alter role {owner} set log_min_messages = 'fatal'")
+    try:
+        yield pair.b
+    finally:
+        pair.b.execute(f"alter role {owner} reset log_min_messages")
+
+
+@pytest.mark.majors(18)
+@pytest.mark.parametrize("how", ["version", "setting"])
+def test_a_node_that_logs_no_conflicts_proves_nothing(
+    pair: Pair,
+    servers: Servers,
+    new_daemon: Callable[..., Daemon],
+    how: str,
+) -> None:
+    """It says nothing of the change that meets its own version just after."""
+    with silenced(servers, pair, how) as silent, Mesh(pair.a, silent) as mesh:
+        daemon = mesh.followed(new_daemon)
+        update = f"update {mesh.table} set v = '{{}}' where id = 1"
+        with silent.connect() as session, session.transaction():
+            session.execute(update.format("from b"))
+            pair.a.execute(update.format("from a"))
+            wait_until(
+                lambda: silent.value("select count(*) from pg_locks where not granted"),
+                "apply waits for the session",
+            )
+        daemon.wait_count(
+            1, f"cause is not null and relname = '{mesh.table}'", timeout=60
+        )
+        (told,) = daemon.query(
+            "select l.cause, evidence ->> 'reason' from pgconflict.verdict"
+            " join pgconflict.conflict_log l using (conflict_id)"
+            " where evidence is not null"
+        )
+
+    assert told == ("unknown", "the other node's server logs no conflicts")
