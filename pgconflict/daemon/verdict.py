@@ -21,6 +21,7 @@ from pgconflict.core.verdict import Reason, Verdict, difference
 from pgconflict.daemon.conflict_log import connect, policy_from
 from pgconflict.daemon.verdict_causes import Causes, complete, undecided
 from pgconflict.daemon.verdict_history import Arrivals, Progress
+from pgconflict.daemon.verdict_keys import exact, readable
 from pgconflict.daemon.verdict_links import doubts, read_sides
 from pgconflict.daemon.verdict_nodes import AWAY, Nodes
 from pgconflict.daemon.verdict_positions import Sampling
@@ -224,8 +225,11 @@ class VerdictJob:
         reason = sides.unreadable()
         if reason is None and columns is not None:
             key, new = entry.key(columns), entry.new_key(columns)
-            if key is not None and self._may_read(watch, columns):
+            known = key is not None and self._may_read(watch, columns)
+            if key is not None and known and readable(sides, key):
                 return [key] if new is None or new == key else [key, new]
+            if known:
+                watch.decision = undecided("the key is not printed in ISO style")
             hidden = entry.replica_identity_text is None
             reason = Reason.HIDDEN if hidden else Reason.AMBIGUOUS
         watch.give_up(Verdict.UNVERIFIABLE, reason or Reason.NO_KEY)
@@ -305,6 +309,12 @@ def _compare(
 ) -> None:
     keys = watch.keys or []
     if any(len(rows[key]) > 1 for rows in (one, two) for key in keys):
+        watch.give_up(Verdict.UNVERIFIABLE, Reason.AMBIGUOUS)
+        return
+    # The key of a difference was read from the row itself.
+    logged = watch.due.kind != Kind.DIFFERENCE
+    found_any = any(rows[key] for rows in (one, two) for key in keys)
+    if logged and not found_any and not exact(sides):
         watch.give_up(Verdict.UNVERIFIABLE, Reason.AMBIGUOUS)
         return
     ours = tuple(one[key][0] if one[key] else None for key in keys)

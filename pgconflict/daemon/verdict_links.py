@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from pgconflict.core.cause import FROZEN
 from pgconflict.core.verdict import Reason
+from pgconflict.daemon.verdict_keys import doubts_of_keys
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -164,6 +165,7 @@ def doubts(
     return [
         *([more] if sides.others_write else []),
         *_of_replication(entry, sides, written),
+        *doubts_of_keys(sides),
         *_of_commits(sides.there, written),
         *_of_table(sides.there_table, written, there_since, vacuumed=vacuumed),
     ]

@@ -88,6 +88,9 @@ class NodeView:
     logs_conflicts: bool = False
     """Whether its version and its settings have conflicts logged."""
 
+    time_settings: frozenset[str] = frozenset()
+    """Every `datestyle=` and `timezone=` that its apply workers may print with."""
+
     complete_since: datetime | None = None
     """Since when its log is recorded without a gap, as of `recorded_at`."""
 
@@ -301,6 +304,7 @@ class Nodes:
             times = [oldest["since"], settings["commits_since"]]
             view.commits_since = min(filter(None, times), default=None)
             view.logs_conflicts = _logs_conflicts(view, settings["log_levels"])
+            view.time_settings = frozenset(settings["time_settings"])
             view.sees_origins = origins["may"]
             view.subscriptions = {
                 row["subid"]: Subscribed(

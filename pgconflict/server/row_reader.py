@@ -68,6 +68,9 @@ class RowTable:
     schemaname: str
     relname: str
     types: dict[str, str]
+    prints: dict[str, str]
+    """How each column's values print: see `pgconflict.daemon.verdict_keys`."""
+
     generated: frozenset[str]
     readable: frozenset[str]
     hides_rows: bool
@@ -144,6 +147,7 @@ class RowReader:
             schemaname=schemaname,
             relname=relname,
             types=dict(zip(names, row["types"] or (), strict=True)),
+            prints=dict(zip(names, row["prints"] or (), strict=True)),
             generated=_where(names, row["generated"]),
             readable=_where(names, row["readable"]),
             hides_rows=row["hides_rows"],

@@ -4,7 +4,7 @@
 -- one row if there is such a table; privilege: none
 select c.oid as relid,
        pg_catalog.row_security_active(c.oid) as hides_rows,
-       a.names, a.types, a.generated, a.readable,
+       a.names, a.types, a.prints, a.generated, a.readable,
        i.keys,
        c.xmin::text as change,
        o.timestamp as changed_at,
@@ -28,10 +28,35 @@ select c.oid as relid,
       select array_agg(a.attname::text order by a.attnum) as names,
              array_agg(pg_catalog.format_type(a.atttypid, a.atttypmod)
                        order by a.attnum) as types,
+             -- What decides whether equal values print equally; see RowTable.prints.
+             array_agg(case
+                 when l.collisdeterministic = false then 'exact'
+                 when b.oid in ('int2'::regtype, 'int4'::regtype, 'int8'::regtype,
+                                'oid'::regtype) then 'integer'
+                 when b.oid in ('text'::regtype, 'varchar'::regtype) then 'text'
+                 when b.typtype = 'e' or b.oid = 'numeric'::regtype and b.typmod >= 0
+                      or b.oid in ('uuid'::regtype, 'bool'::regtype, 'bpchar'::regtype,
+                                   'name'::regtype, 'inet'::regtype, 'cidr'::regtype,
+                                   'macaddr'::regtype, 'time'::regtype) then 'type'
+                 when b.oid in ('date'::regtype, 'timestamp'::regtype) then 'date'
+                 when b.oid = 'timestamptz'::regtype then 'zone'
+                 when b.typcategory = 'S'
+                      or b.oid in ('numeric'::regtype, 'bytea'::regtype) then 'exact'
+                 else 'lossy' end order by a.attnum) as prints,
              array_agg(a.attgenerated <> '' order by a.attnum) as generated,
              array_agg(pg_catalog.has_column_privilege(c.oid, a.attnum, 'SELECT')
                        order by a.attnum) as readable
         from pg_catalog.pg_attribute a
+        join pg_catalog.pg_type t on t.oid = a.atttypid
+        cross join lateral (
+            -- A domain's values are those of its type.
+            select u.oid, u.typtype, u.typcategory,
+                   case when t.typtype = 'd' then t.typtypmod
+                        else a.atttypmod end as typmod
+              from pg_catalog.pg_type u
+             where u.oid = case when t.typtype = 'd' then t.typbasetype
+                                else t.oid end) b
+        left join pg_catalog.pg_collation l on l.oid = a.attcollation
        where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped) a
   cross join lateral (
       -- Each index that finds at most one row, the identity's first. One of a deferrable
