@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import asyncpg
 import msgspec
 
 from pgconflict.cli.repair_wanted import Wanted
-from pgconflict.core.repair import LATEST, Chosen, Version, choose, writes
+from pgconflict.core.repair import LATEST, Chosen, Version, Write, choose, writes
 from pgconflict.server.repair import Effects, RowPlan, echo, effects, statement
+from pgconflict.server.row_filter import brought, is_outside
 
 if TYPE_CHECKING:
     from pgconflict.core.conflict import Values
@@ -64,9 +66,12 @@ class RowPlanner:
             for key in self._by_index(row) or ():
                 by_key.setdefault(tuple(key), []).append(_values(key))
         for columns, wanted in by_key.items():
-            found = await self._nodes.settle(
-                columns, self._nodes.columns, wanted, self._wait_s
-            )
+            try:
+                found = await self._nodes.settle(
+                    columns, self._nodes.columns, wanted, self._wait_s
+                )
+            except asyncpg.DataError:
+                continue  # each is looked at by itself, and this one refused
             self._ahead |= {(columns, values): found[values] for values in wanted}
 
     async def plan(self, wanted: Wanted, winner: str) -> Planned:
@@ -91,7 +96,10 @@ class RowPlanner:
             )
         if keys is None or obstacle is not None:
             return refused(obstacle or "")
-        settled = await self._settled(keys)
+        try:
+            settled = await self._settled(keys)
+        except asyncpg.DataError as error:
+            return refused(f"the recorded key is none of the table's: {error}")
         unsettled = [one.state for one in settled if one.state in _STATES]
         if unsettled:
             return refused(_STATES[unsettled[0]])
@@ -193,7 +201,7 @@ class RowPlanner:
             for name in nodes.nodes
             if (found := writes(keys, rows, nodes.columns, name, winner))
         }
-        said = []
+        said = await self._outside(keys, todo, winner)
         found_effects = {}
         for name in todo:
             reason = await echo(nodes, name)
@@ -204,7 +212,12 @@ class RowPlanner:
             wanted=wanted,
             outcome="refused" if said else "planned",
             said=said,
-            plan=RowPlan(keys=keys, rows=rows, writes=todo),
+            plan=RowPlan(
+                keys=keys,
+                rows=rows,
+                writes=todo,
+                types=nodes.nodes[winner].table.types,
+            ),
             chosen=chosen,
             statements={
                 name: [statement(nodes.nodes[name], write) for write in found]
@@ -212,6 +225,29 @@ class RowPlanner:
             },
             effects=found_effects,
         )
+
+    async def _outside(
+        self,
+        keys: Sequence[Values],
+        todo: Mapping[str, Sequence[Write]],
+        winner: str,
+    ) -> list[str]:
+        """Why a version would be written that apply would not have brought."""
+        nodes = self._nodes
+        given = brought(nodes.links)
+        if given is None:
+            return []
+        asked = {(winner, tuple(key.items())) for key in keys} | {
+            (name, tuple(write.key.items()))
+            for name, writes_here in todo.items()
+            for write in writes_here
+            if write.operation == "DELETE"
+        }
+        return [
+            f"node {name} has the row outside of what is sent: {given}"
+            for name, key in sorted(asked)
+            if await is_outside(nodes.nodes[name], dict(key), given)
+        ]
 
 
 def _distinct(keys: Iterable[Values]) -> list[Values]:

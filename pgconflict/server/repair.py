@@ -19,9 +19,17 @@ from psycopg import sql
 
 from pgconflict.core.conflict import Values
 from pgconflict.core.repair import ORIGIN, Version, Write
-from pgconflict.errors import PgConflictError, PrivilegeMissingError
+from pgconflict.errors import PgConflictError
 from pgconflict.server.connect import connect, translated
+from pgconflict.server.repair_deferrable import taken
 from pgconflict.server.repair_effects import Effects, echo, effects
+from pgconflict.server.repair_errors import (
+    BlockedError,
+    PartialError,
+    RefusedError,
+    refused,
+    stopped,
+)
 from pgconflict.server.repair_foreign_keys import broken
 from pgconflict.server.repair_statements import condition, statement
 from pgconflict.server.row_reader import SETTINGS
@@ -49,28 +57,14 @@ JOB: Final = "repair"
 Connection = psycopg.Connection[Any]
 
 
-class RefusedError(PgConflictError):
-    """The row was not written anywhere; the message says why."""
-
-    exit_code = 3
-
-
-class BlockedError(RefusedError):
-    """Another row is in the way: it may pass when that has been repaired."""
-
-
-class PartialError(PgConflictError):
-    """Some nodes are written and others are not, or it is not known."""
-
-    exit_code = 3
-
-
 class RowPlan(msgspec.Struct, frozen=True, kw_only=True):
     """One row: what every node has, and what is written where, in this order."""
 
     keys: Sequence[Values]
     rows: Sequence[Mapping[str, Version]]
     writes: Mapping[str, Sequence[Write]]
+    types: Mapping[str, str] = {}
+    """Of the columns where the version is that stays."""
 
 
 class Repair:
@@ -112,7 +106,7 @@ class Repair:
                     with translated(f"node {name}"):
                         connection.execute("select")
             except (PgConflictError, psycopg.Error) as error:
-                raise _refused(error) from error
+                raise refused(error) from error
             return self._commit(writers, connections, committed)
 
     def _commit(
@@ -126,7 +120,7 @@ class Repair:
             try:
                 connections[name].execute("commit")
             except psycopg.Error as error:
-                raise _stopped(done, writers[len(done) :], error) from error
+                raise stopped(done, writers[len(done) :], error) from error
             done.append(name)
             committed(name)
         for name, connection in connections.items():
@@ -217,6 +211,17 @@ class Repair:
                         hint="a trigger or a rule is in the way",
                     )
                 self._see(on, connection, write)
+        self._see_others(on, connection)
+
+    def _see_others(self, on: TableNode, connection: Connection) -> None:
+        """See that no constraint is broken which the server does not look at."""
+        name = taken(connection, on, self._plan.writes[on.name])
+        if name is not None:
+            raise BlockedError(
+                f"node {on.name}: another row has the value of {name}, which is"
+                " deferrable: apply's way of writing does not check it",
+                hint="repair that row first, or take the other node's version",
+            )
         before = [versions[on.name].row for versions in self._plan.rows]
         held = zip(self._plan.keys, before, strict=True)
         one = broken(connection, on, held)
@@ -236,14 +241,36 @@ class Repair:
         other = [
             name
             for name, value in write.values.items()
-            # Of another type it may print in another way.
-            if found.get(name) != value and not self._nodes.types_differ([name])
+            if found.get(name) != value
+            and not self._prints_differently(on, connection, write.key, name, value)
         ]
         if other:
             raise RefusedError(
                 f"node {on.name}: {', '.join(other)} is not what was written",
-                hint="a trigger that fires on apply changes it",
+                hint="a trigger that fires on apply changes it, or the column's type"
+                " can't hold it",
             )
+
+    def _prints_differently(
+        self,
+        on: TableNode,
+        connection: Connection,
+        key: Values,
+        column: str,
+        value: str | None,
+    ) -> bool:
+        """Whether the value is whole, of another type than where it is from."""
+        theirs = self._plan.types.get(column, on.table.types[column])
+        if value is None or theirs == on.table.types[column]:
+            return False
+        asked = sql.SQL("select t.{}::{}::text from {} t where {}").format(
+            sql.Identifier(column),
+            sql.SQL(theirs),
+            sql.Identifier(on.table.schemaname, on.table.relname),
+            condition(on, key),
+        )
+        row = connection.execute(asked.as_string(None).encode()).fetchone()
+        return row is not None and row[0] == value
 
 
 def _grants(connection: Connection, on: TableNode) -> str:
@@ -276,47 +303,3 @@ def _names(connection: Connection, on: TableNode) -> tuple[str, str]:
         sql.Identifier(connection.info.user).as_string(None),
         sql.Identifier(on.table.schemaname, on.table.relname).as_string(None),
     )
-
-
-def _stopped(done: Sequence[str], left: Sequence[str], error: Exception) -> Exception:
-    """Where it stopped; the commit on the first of `left` has failed."""
-    # A server that refuses the commit has taken the transaction back; one that ends
-    # the session may have done either.
-    sqlstate = error.sqlstate if isinstance(error, psycopg.Error) else None
-    sure = sqlstate is not None and sqlstate[:2] not in {"08", "57", "58", "XX"}
-    if sure and not done:
-        return _refused(error)
-    known = "not written" if sure else "not known whether it is written"
-    said = [f"written on {', '.join(done)}"] if done else []
-    said.append(f"{known} on {left[0]}: {_text(error)}")
-    if left[1:]:
-        said.append(f"not written on {', '.join(left[1:])}")
-    return PartialError(
-        "; ".join(said),
-        hint="run the same command again: it looks at every node and goes on from"
-        " there",
-    )
-
-
-def _refused(error: Exception) -> Exception:
-    """What keeps the row from being written; nothing has been."""
-    if isinstance(error, RefusedError | PrivilegeMissingError):
-        return error
-    if isinstance(error, psycopg.errors.IntegrityError):
-        return BlockedError(
-            _text(error),
-            hint="another row has the value: repair that first, or take the other"
-            " node's version",
-        )
-    hint = error.hint if isinstance(error, PgConflictError) else None
-    if isinstance(error, psycopg.errors.GeneratedAlways):
-        hint = "ALTER TABLE ... ALTER COLUMN ... SET GENERATED BY DEFAULT lets it"
-    return RefusedError(_text(error), hint=hint)
-
-
-def _text(error: Exception) -> str:
-    if isinstance(error, psycopg.Error):
-        said = error.diag.message_primary or str(error)
-        detail = f" ({error.diag.message_detail})" if error.diag.message_detail else ""
-        return " ".join(said.split()) + detail
-    return str(error)

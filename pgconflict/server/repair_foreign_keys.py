@@ -10,7 +10,7 @@ import psycopg
 from psycopg import sql
 
 from pgconflict.queries import query
-from pgconflict.server.connect import major_version
+from pgconflict.server.connect import major_version, translated
 from pgconflict.server.repair_statements import condition
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ class ForeignKey(msgspec.Struct, frozen=True, array_like=True):
     columns: Sequence[str]
     referred: Sequence[str]
     types: Sequence[str]
+    operators: Sequence[str]
+    """Each has a column referred to on its left."""
 
     @property
     def other(self) -> sql.Identifier:
@@ -53,7 +55,11 @@ def broken(
         connection: In the transaction that wrote them.
         on: The node.
         rows: Key, and the row as it was before.
+
+    Raises:
+        PrivilegeMissingError: a table at the other end can't be read.
     """
+    role = sql.Identifier(connection.info.user).as_string(None)
     cursor = psycopg.RawCursor(connection)
     text = query("repair_foreign_keys", major_version(connection))
     cursor.execute(text.encode(), (on.table.relid,))
@@ -64,8 +70,12 @@ def broken(
             asked = (
                 _dangling(on, key, one) if one.outgoing else _orphans(on, before, one)
             )
-            if asked is not None and connection.execute(asked.encode()).fetchone():
-                return one
+            if asked is None:
+                continue
+            grant = f"GRANT SELECT ON {one.other.as_string(None)} TO {role};"
+            with translated(f"node {on.name}", privilege_hint=grant):
+                if connection.execute(asked.encode()).fetchone():
+                    return one
     return None
 
 
@@ -84,7 +94,7 @@ def _dangling(on: TableNode, key: Values, one: ForeignKey) -> str:
                 for column in one.columns
             ),
             other=one.other,
-            same=_same("r", one.referred, "t", one.columns),
+            same=_same(one, "r", "t"),
         )
         .as_string(None)
     )
@@ -103,26 +113,34 @@ def _orphans(on: TableNode, before: Row | None, one: ForeignKey) -> str | None:
         .format(
             other=one.other,
             mine=sql.SQL(" and ").join(
-                sql.SQL("r.{} = {}::{}").format(
-                    sql.Identifier(column), sql.Literal(value), sql.SQL(kind)
+                sql.SQL("{}::{} {} r.{}").format(
+                    sql.Literal(value),
+                    sql.SQL(kind),
+                    sql.SQL(operator),
+                    sql.Identifier(column),
                 )
-                for column, value, kind in zip(
-                    one.columns, values, one.types, strict=True
+                for column, value, kind, operator in zip(
+                    one.columns, values, one.types, one.operators, strict=True
                 )
             ),
             table=sql.Identifier(on.table.schemaname, on.table.relname),
-            same=_same("t", one.referred, "r", one.columns),
+            same=_same(one, "t", "r"),
         )
         .as_string(None)
     )
 
 
-def _same(
-    one: str, columns: Sequence[str], two: str, others: Sequence[str]
-) -> sql.Composable:
+def _same(one: ForeignKey, there: str, here: str) -> sql.Composable:
+    """Compares the row referred to with the row that refers to it."""
     return sql.SQL(" and ").join(
-        sql.SQL("{}.{} = {}.{}").format(
-            sql.SQL(one), sql.Identifier(column), sql.SQL(two), sql.Identifier(other)
+        sql.SQL("{}.{} {} {}.{}").format(
+            sql.SQL(there),
+            sql.Identifier(referred),
+            sql.SQL(operator),
+            sql.SQL(here),
+            sql.Identifier(column),
         )
-        for column, other in zip(columns, others, strict=True)
+        for referred, operator, column in zip(
+            one.referred, one.operators, one.columns, strict=True
+        )
     )

@@ -38,6 +38,7 @@ class Referring:
     columns: Sequence[str]
     referred: Sequence[str]
     types: Sequence[str]
+    operators: Sequence[str]
     rows: int
 
 
@@ -155,7 +156,10 @@ class Subscriber:
             number = 0
             if None not in referred:
                 statement = _counting(
-                    (key["schemaname"], key["relname"]), key["columns"], key["types"]
+                    (key["schemaname"], key["relname"]),
+                    key["columns"],
+                    key["types"],
+                    key["operators"],
                 )
                 counted = await self._session.rows_of(statement, *referred)
                 number = counted[0]["number"]
@@ -167,6 +171,7 @@ class Subscriber:
                     columns=key["columns"],
                     referred=key["referred"],
                     types=key["types"],
+                    operators=key["operators"],
                     rows=number,
                 )
             )
@@ -181,12 +186,19 @@ class Subscriber:
         return await effects(self.nodes[names])
 
 
-def _counting(names: Names, columns: Sequence[str], types: Sequence[str]) -> str:
+def _counting(
+    names: Names,
+    columns: Sequence[str],
+    types: Sequence[str],
+    operators: Sequence[str],
+) -> str:
     conditions = [
-        sql.SQL(f"r.{{}} = ${place}::text::{{}}").format(
-            sql.Identifier(column), sql.SQL(kind)
+        sql.SQL(f"${place}::text::{{}} {{}} r.{{}}").format(
+            sql.SQL(kind), sql.SQL(operator), sql.Identifier(column)
         )
-        for place, (column, kind) in enumerate(zip(columns, types, strict=True), 1)
+        for place, (column, kind, operator) in enumerate(
+            zip(columns, types, operators, strict=True), 1
+        )
     ]
     return (
         sql.SQL(

@@ -139,8 +139,11 @@ def _where(change: Change, table: RowTable) -> sql.Composable:
     same = sql.SQL(" AND ").join(
         sql.SQL("{} IS NULL").format(sql.Identifier(column))
         if value is None
-        else sql.SQL("{} = {}::{}").format(
-            sql.Identifier(column), sql.Literal(value), sql.SQL(table.types[column])
+        else sql.SQL("{} {} {}::{}").format(
+            sql.Identifier(column),
+            table.operator(column, "="),
+            sql.Literal(value),
+            sql.SQL(table.types[column]),
         )
         for column, value in key.items()
     )

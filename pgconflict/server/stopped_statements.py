@@ -102,12 +102,21 @@ def follow_statement(foreign: Referring, old: Values, new: Values) -> str:
 
 
 def _refers(foreign: Referring, values: Values) -> sql.Composable:
-    parts = zip(foreign.columns, foreign.referred, foreign.types, strict=True)
+    parts = zip(
+        foreign.columns,
+        foreign.referred,
+        foreign.types,
+        foreign.operators,
+        strict=True,
+    )
     return sql.SQL(" AND ").join(
-        sql.SQL("{} = {}::{}").format(
-            sql.Identifier(column), sql.Literal(values[referred]), sql.SQL(kind)
+        sql.SQL("{}::{} {} {}").format(
+            sql.Literal(values[referred]),
+            sql.SQL(kind),
+            sql.SQL(operator),
+            sql.Identifier(column),
         )
-        for column, referred, kind in parts
+        for column, referred, kind, operator in parts
     )
 
 
@@ -123,10 +132,15 @@ def orphans_statement(one: Referred) -> str | None:
         _refers(foreign, values),
         sql.Identifier(*one.names),
         sql.SQL(" and ").join(
-            sql.SQL("t.{} = {}::{}").format(
-                sql.Identifier(column), sql.Literal(values[column]), sql.SQL(kind)
+            sql.SQL("t.{} {} {}::{}").format(
+                sql.Identifier(column),
+                sql.SQL(operator),
+                sql.Literal(values[column]),
+                sql.SQL(kind),
             )
-            for column, kind in zip(foreign.referred, foreign.types, strict=True)
+            for column, kind, operator in zip(
+                foreign.referred, foreign.types, foreign.operators, strict=True
+            )
         ),
     )
     return text.as_string(None)

@@ -1,6 +1,7 @@
 -- $1: relation
 -- returns: foreign keys of the table and to it, which nothing checks when a row is
---          written as apply does; types are those of the columns referred to
+--          written as apply does; types are those of the columns referred to,
+--          and operators compare these with the others
 -- one row per constraint, two where the table refers to itself; privilege: none
 select c.conname::text as name, way.outgoing,
        n.nspname::text as schemaname, r.relname::text as relname,
@@ -18,7 +19,13 @@ select c.conname::text as name, way.outgoing,
                from unnest(c.confkey) with ordinality k (number, place)
                join pg_catalog.pg_attribute a
                  on a.attrelid = c.confrelid and a.attnum = k.number
-              order by k.place) as types
+              order by k.place) as types,
+       -- An extension's type is compared in a schema of its own.
+       array(select pg_catalog.format('OPERATOR(%I.%s)', s.nspname, o.oprname)
+               from unnest(c.conpfeqop) with ordinality k (operator, place)
+               join pg_catalog.pg_operator o on o.oid = k.operator
+               join pg_catalog.pg_namespace s on s.oid = o.oprnamespace
+              order by k.place) as operators
   from pg_catalog.pg_constraint c
   left join pg_catalog.pg_constraint parent on parent.oid = c.conparentid
  cross join (values (true), (false)) way (outgoing)
