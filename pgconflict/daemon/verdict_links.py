@@ -122,7 +122,9 @@ async def read_sides(
     Raises:
         NodeUnavailableError, PrivilegeMissingError: one does not say it.
     """
-    here_table = await here.reader.table(*table)
+    here_table = await here.reader.subscribed(*table)
+    if here_table is not None:
+        table = (here_table.schemaname, here_table.relname)
     there_table = await there.reader.table(*table)
     back = to_here = to_there = None
     if here_table is not None and there_table is not None:

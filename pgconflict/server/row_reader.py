@@ -67,6 +67,9 @@ class RowTable:
     relid: int
     schemaname: str
     relname: str
+    subscribed_as: tuple[str, str]
+    """Schema and table by which changes come: for a partition perhaps its table's."""
+
     types: dict[str, str]
     prints: dict[str, str]
     """How each column's values print: see `pgconflict.daemon.verdict_keys`."""
@@ -146,6 +149,7 @@ class RowReader:
             relid=row["relid"],
             schemaname=schemaname,
             relname=relname,
+            subscribed_as=tuple(row["subscribed_as"] or (schemaname, relname)),
             types=dict(zip(names, row["types"] or (), strict=True)),
             prints=dict(zip(names, row["prints"] or (), strict=True)),
             generated=_where(names, row["generated"]),
@@ -169,6 +173,20 @@ class RowReader:
             vacuuming_ms=row["vacuuming"],
             incoming=tuple(incoming),
         )
+
+    async def subscribed(self, schemaname: str, relname: str) -> RowTable | None:
+        """Return the table by which changes of this one come, itself or the whole.
+
+        Conflicts name a partition, which the other node need not have, or not for the
+        same rows, where the whole is published.
+
+        Raises:
+            NodeUnavailableError: the node did not answer.
+        """
+        table = await self.table(schemaname, relname)
+        if table is None or table.subscribed_as == (schemaname, relname):
+            return table
+        return await self.table(*table.subscribed_as)
 
     async def published(self, table: RowTable, to: Incoming) -> Outgoing | None:
         """Return what this node publishes of the table to a subscription of another.

@@ -112,7 +112,8 @@ class TableNodes:
         Args:
             nodes: Each of them has it.
             limits: Of statements.
-            names: Schema and table.
+            names: Schema and table; of a partition, with `around`, the table by which
+                changes of it come is asked for.
             job: Shown in application_name.
             around: Keep this node and those that it exchanges the table with, directly
                 or not; others need not have it.
@@ -126,8 +127,10 @@ class TableNodes:
         opened = []
         try:
             for node in nodes:
-                session = await NodeSession.open(node, limits, job=job)
-                sessions.append(session)
+                sessions.append(await NodeSession.open(node, limits, job=job))
+                if node.name == around:
+                    names = await _subscribed(sessions[-1], names)
+            for node, session in zip(nodes, sessions, strict=True):
                 one = await _table_node(
                     node, session, names, must=around in (None, node.name)
                 )
@@ -311,6 +314,11 @@ async def _table_node(
         )
     identity = await session.row("server_identity")
     return TableNode(node, session, reader, table, identity["system_identifier"])
+
+
+async def _subscribed(session: NodeSession, names: tuple[str, str]) -> tuple[str, str]:
+    table = await RowReader(session).table(*names)
+    return names if table is None else table.subscribed_as
 
 
 def _connected(node: str, links: Sequence[Link]) -> set[str]:

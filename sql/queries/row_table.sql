@@ -6,6 +6,12 @@ select c.oid as relid,
        pg_catalog.row_security_active(c.oid) as hides_rows,
        a.names, a.types, a.prints, a.generated, a.readable,
        i.keys,
+       (select array[pn.nspname::text, pc.relname::text]
+          from pg_catalog.pg_partition_ancestors(c.oid) with ordinality p (relid, place)
+          join pg_catalog.pg_subscription_rel r on r.srrelid = p.relid
+          join pg_catalog.pg_class pc on pc.oid = p.relid
+          join pg_catalog.pg_namespace pn on pn.oid = pc.relnamespace
+         order by p.place limit 1) as subscribed_as,
        c.xmin::text as change,
        o.timestamp as changed_at,
        -- The time is the origin's own then, by its clock.
