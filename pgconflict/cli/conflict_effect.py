@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from pgconflict.cli.conflict_access import utc
-from pgconflict.core.cause import Cause
 from pgconflict.core.conflict import Status
+from pgconflict.core.evidence import Cause
 from pgconflict.core.lost import Lost
 from pgconflict.core.verdict import Effect, Reason, Verdict
 

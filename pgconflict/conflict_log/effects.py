@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pgconflict.conflict_log import statements
-from pgconflict.core.cause import Cause
+from pgconflict.core.evidence import Cause
 from pgconflict.core.verdict import Effect
 from pgconflict.queries import query
 

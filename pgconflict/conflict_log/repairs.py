@@ -12,8 +12,8 @@ import msgspec
 import psycopg
 from psycopg.rows import class_row
 
-from pgconflict.core.cause import Cause
 from pgconflict.core.conflict import Values
+from pgconflict.core.evidence import Cause
 from pgconflict.core.verdict import Verdict, effect_of
 from pgconflict.queries import query
 

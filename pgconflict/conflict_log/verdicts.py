@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pgconflict.conflict_log.unavailable import translated
-from pgconflict.core.cause import Cause
 from pgconflict.core.conflict import LocalConflict, Values
 from pgconflict.core.event import Joined, Member, joined
+from pgconflict.core.evidence import Cause
 from pgconflict.core.row_entry import RowEntry
 from pgconflict.core.verdict import Effect, Reason, Verdict
 from pgconflict.queries import query

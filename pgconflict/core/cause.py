@@ -17,26 +17,28 @@ the same clock.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
-import msgspec
-
-from pgconflict.core.conflict import ConflictType, OriginKind
-from pgconflict.core.progress import Others, Placed, Positions
+from pgconflict.core.conflict import ConflictType
+from pgconflict.core.evidence import (
+    FROZEN,
+    HANDED_OVER,
+    LOG_TIME_STEP,
+    MISSING,
+    Cause,
+    Decision,
+    Logged,
+)
+from pgconflict.core.further import among_others
+from pgconflict.core.progress import Placed, Positions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from datetime import datetime
 
-LOG_TIME_STEP: Final = timedelta(milliseconds=1)
-"""Server logs cut the time of an entry to milliseconds."""
-
-HANDED_OVER: Final = frozenset(
-    {ConflictType.UPDATE_ORIGIN_DIFFERS, ConflictType.DELETE_ORIGIN_DIFFERS}
-)
-"""Types that a writer who has seen the other's version causes too."""
+    from pgconflict.core.further import Further
 
 _ROW_CAME_OR_WENT: Final = frozenset(
     {
@@ -50,65 +52,6 @@ _ROW_CAME_OR_WENT: Final = frozenset(
     }
 )
 """Types after which one node may have the row and the other not."""
-
-FROZEN: Final = "vacuum may have frozen the version that the change met"
-"""A doubt about what the other node did not log, not about what it did."""
-
-MISSING: Final = frozenset(
-    {
-        ConflictType.UPDATE_MISSING,
-        ConflictType.DELETE_MISSING,
-        ConflictType.UPDATE_DELETED,
-    }
-)
-
-
-class Cause(StrEnum):
-    """How the two writes of a conflict stand to each other."""
-
-    HAND_OVER = "hand_over"
-    CONCURRENT = "concurrent"
-    UNKNOWN = "unknown"
-
-
-class Logged(msgspec.Struct, frozen=True, kw_only=True):
-    """One entry about the row, of either node.
-
-    `remote_*` is the incoming transaction, its time by its publisher's clock;
-    `local_*` the version that it met; `logged_at` is by the clock of the node that
-    logged it, cut to milliseconds.
-    """
-
-    conflict_id: int
-    subid: int | None = None
-    """The subscription that brought the change, of the node that logged it."""
-
-    conflict_type: str
-    stalls: bool
-    logged_at: datetime
-    last_logged_at: datetime
-    attempts: int
-    remote_at: datetime | None
-    remote_lsn: int | None
-    local_at: datetime | None
-    local_kind: OriginKind | None
-    moves_here: bool = False
-    """The change gives the row this key, or may do so, and was sent by another key."""
-    of_this_row: bool = True
-    """False: its key can't be read, old or new, so that it may be about another row."""
-    handed_over: bool = False
-    """It was decided that it is a hand-over."""
-    met_repair: bool = False
-    """The version that it met was written by a repair."""
-
-
-class Decision(msgspec.Struct, frozen=True, kw_only=True):
-    """The cause, why, and the other node's entries that prove it."""
-
-    cause: Cause
-    reason: str
-    entries: tuple[int, ...] = ()
-
 
 _NO_POSITIONS: Final = Positions()
 
@@ -125,6 +68,8 @@ def decide(
     own: Sequence[Logged],
     doubts: Sequence[str],
     positions: Positions = _NO_POSITIONS,
+    *,
+    further: Further | None = None,
 ) -> Decision:
     """Return the cause of one entry.
 
@@ -137,6 +82,7 @@ def decide(
             recorded up to then without a gap from before B wrote, and nothing else
             could keep B from logging.
         positions: What the nodes' positions tell.
+        further: What is known of further nodes that write to the table, if any does.
     """
     if entry.met_repair:
         # While it was written, every node held the row and had the same version.
@@ -169,7 +115,7 @@ def decide(
     proofs = tuple(sorted(later & sure))
     found = _proved(entry, mirrored, positions.placed, proofs)
     if found is not None:
-        return _among_others(found, proofs, positions.others)
+        return among_others(entry, found, proofs, positions.came_after, further)
     unsure = _Order.UNSURE in orders.values()
     if unsure or later - sure:
         doubt = "can't be placed in time" if unsure else "may be about another row"
@@ -207,22 +153,6 @@ def _proved(
     return None
 
 
-def _among_others(found: Decision, proofs: tuple[int, ...], others: Others) -> Decision:
-    """What is proved of two nodes where further ones write to the table."""
-    if others is Others.NONE or found.cause is Cause.UNKNOWN:
-        return found
-    if found.cause is Cause.HAND_OVER:
-        return _unknown("a third node may have written in between")
-    if others is Others.APART:
-        return found
-    # The two are one event all the same: each node logged the other's write.
-    return Decision(
-        cause=Cause.UNKNOWN,
-        reason="a third node may have passed one of the versions on",
-        entries=proofs,
-    )
-
-
 def _seen_for_certain(entry: Logged, mirrored: Iterable[Logged]) -> bool:
     """Whether a change of A that B had passed was applied, and met by b."""
     if entry.conflict_type not in HANDED_OVER or entry.attempts > 1:
@@ -233,7 +163,7 @@ def _seen_for_certain(entry: Logged, mirrored: Iterable[Logged]) -> bool:
 def _missed_there(entry: Logged, mirrored: Iterable[Logged]) -> bool:
     """Whether the version that b met was no change of the row on B."""
     return any(
-        other.remote_at == entry.local_at
+        other.remote_at in {None, entry.local_at}
         and (other.stalls or other.conflict_type in MISSING)
         for other in mirrored
     )

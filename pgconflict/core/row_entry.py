@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from pgconflict.core.cause import HANDED_OVER, MISSING, Cause, Logged
 from pgconflict.core.conflict import LocalConflict, Values
+from pgconflict.core.evidence import HANDED_OVER, MISSING, Cause, Logged
 from pgconflict.core.repair import ORIGIN
 
 if TYPE_CHECKING:
@@ -53,6 +53,18 @@ class RowEntry(msgspec.Struct, frozen=True, kw_only=True):
     def local_xid(self) -> int | None:
         """The transaction of that version, if it was one of this node's sessions."""
         return self._local.xid if self._local.origin_kind == "local" else None
+
+    @property
+    def version_xid(self) -> int | None:
+        """The transaction of this node that wrote or applied that version."""
+        return self._local.xid
+
+    @property
+    def local_subid(self) -> int | None:
+        """The subscription that brought that version; None if none did."""
+        origin = self._local.origin or ""
+        number = origin.removeprefix("pg_")
+        return int(number) if number != origin and number.isdecimal() else None
 
     @property
     def _local(self) -> LocalConflict:

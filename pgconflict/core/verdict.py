@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from pgconflict.core.cause import Cause
 from pgconflict.core.conflict import ConflictType, Values
+from pgconflict.core.evidence import Cause
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -19,8 +19,9 @@ from pgconflict.conflict_log.verdicts import Verdicts
 from pgconflict.core.conflict import Kind
 from pgconflict.core.verdict import Reason, Verdict, difference
 from pgconflict.daemon.conflict_log import connect, policy_from
-from pgconflict.daemon.verdict_causes import Causes, complete, undecided
+from pgconflict.daemon.verdict_causes import Causes, complete
 from pgconflict.daemon.verdict_history import Arrivals, Progress
+from pgconflict.daemon.verdict_index import undecided
 from pgconflict.daemon.verdict_keys import exact, readable
 from pgconflict.daemon.verdict_links import doubts, read_sides
 from pgconflict.daemon.verdict_nodes import AWAY, Nodes
@@ -77,7 +78,7 @@ class VerdictJob:
         self._budget = 0.0
         self._looked_at = 0.0
         self._policy = RowPolicy()
-        self._causes = Causes(self._progress)
+        self._causes = Causes(self._progress, self._tables)
 
     async def run(self) -> None:
         """Look round after round, until the conflict log is away.

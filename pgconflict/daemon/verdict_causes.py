@@ -8,31 +8,38 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from pgconflict.core.cause import Cause, Decision, decide
-from pgconflict.core.event import Member, digest_of_write
-from pgconflict.core.progress import Others, Positions
+from pgconflict.core.evidence import Cause
+from pgconflict.core.progress import Positions
+from pgconflict.daemon.verdict_further import WritersOf
+from pgconflict.daemon.verdict_index import Index, publishers_of, undecided
+from pgconflict.daemon.verdict_keys import doubts_of_keys
 from pgconflict.daemon.verdict_links import (
     AROUND,
+    doubts_of_entries,
     doubts_of_log,
     doubts_of_placing,
     never_applied,
     skipped_before,
     skipped_there,
 )
-from pgconflict.daemon.verdict_ways import other_ways
+from pgconflict.daemon.verdict_tables import NEVER
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from pgconflict.conflict_log.verdicts import Verdicts
-    from pgconflict.core.passing import Way
-    from pgconflict.core.row_entry import KeyValues, RowEntry
+    from pgconflict.core.row_entry import RowEntry
+    from pgconflict.daemon.verdict_further import Writers
     from pgconflict.daemon.verdict_history import Progress
+    from pgconflict.daemon.verdict_index import Publishers
     from pgconflict.daemon.verdict_links import AllSkipped, Sides
     from pgconflict.daemon.verdict_nodes import NodeView
+    from pgconflict.daemon.verdict_tables import Tables
     from pgconflict.daemon.verdict_watch import Watch
+    from pgconflict.server.row_reader import RowTable
 
+_NOT_RECORDED: Final = "the other node's log is not recorded"
 _SKIPPED: Final = "the other node skipped the transaction of the local version"
 
 NO_LOG_S: Final = 60.0
@@ -42,8 +49,9 @@ NO_LOG_S: Final = 60.0
 class Causes:
     """Decides what can be decided, for conflicts of one table and subscription."""
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: Progress, tables: Tables) -> None:
         self._progress = progress
+        self._tables = tables
 
     async def decide(
         self,
@@ -63,132 +71,116 @@ class Causes:
             for watch in watches:
                 watch.decision = watch.decision or undecided(hopeless)
             return
+        finder = WritersOf(sides, views)
         ready = [
-            watch
+            (watch, await finder.find(watch.due.entry))
             for watch in watches
-            if watch.cause is None and _log_is_read(watch, sides)
+            if watch.cause is None and _log_is_read(watch, sides.there)
         ]
+        # In their order: a hand-over tells of what came after it.
+        ready = sorted(
+            (one for one in ready if _is_read(one[0], sides, one[1])),
+            key=lambda one: _place(one[0]),
+        )
         if not ready:
             return
-        # In their order: a hand-over tells of what came after it.
-        ready.sort(key=_place)
-        entries = [watch.due.entry for watch in ready]
-        systems = (sides.here.system_identifier, sides.there.system_identifier)
+        pairs = [sides, *finder.found]
+        for pair in finder.found:
+            if pair.here_table is not None:
+                self._tables.note(pair.here, pair.here_table)
+        entries = [watch.due.entry for watch, _ in ready]
+        systems = {
+            view.system_identifier for one in pairs for view in (one.here, one.there)
+        }
         earliest = min(map(_began, entries)) - AROUND
         texts = {text for entry in entries for text in _key_texts(entry)}
         around = await verdicts.around(
-            systems, watches[0].table, earliest, sorted(texts)
+            list(systems), ready[0][0].table, earliest, sorted(texts)
         )
         versions = [entry.local_at for entry in entries if entry.local_at is not None]
         skipped = await _dated(
             await verdicts.skipped(
-                systems, min([earliest, *(at - AROUND for at in versions)])
+                list(systems), min([earliest, *(at - AROUND for at in versions)])
             ),
             sides,
         )
-        ways = await other_ways(sides, views) if sides.others_write else ()
-        index = _Index(await _with_times(around, sides), sides)
+        publishers = publishers_of(pairs)
+        index = Index(await _with_times(around, publishers), sides, publishers)
         clocks = {view.name: view.offset for view in (sides.here, sides.there)}
-        for watch in ready:
-            lost = skipped_there(watch.due.entry, sides, skipped)
-            why = [
-                *(watch.doubts or []),
-                *doubts_of_log(watch.due.entry, sides.there),
-                *skipped_before(watch.due.entry, sides, skipped),
-                *lost,
-            ]
-            positions = Positions()
-            if not lost and not doubts_of_placing(watch.due.entry, sides):
-                positions = self._progress.place(watch.due.entry, sides)
-            if sides.others_write:
-                others = self._others(watch.due.entry, sides, ways)
-                positions = msgspec.structs.replace(positions, others=others)
-            decision = index.decide(watch.due.entry, why, positions)
-            if decision.cause is Cause.UNKNOWN and never_applied(
-                watch.due.entry, sides, skipped
-            ):
-                decision = msgspec.structs.replace(
-                    decision, cause=Cause.CONCURRENT, reason=_SKIPPED
+        for watch, writers in ready:
+            self._decide(watch, sides, writers, skipped, index)
+            watch.clocks = clocks
+
+    def _decide(
+        self,
+        watch: Watch,
+        sides: Sides,
+        writers: Writers | None,
+        skipped: AllSkipped,
+        index: Index,
+    ) -> None:
+        entry = watch.due.entry
+        pair = sides if writers is None else writers.sides
+        lost = skipped_there(entry, pair, skipped)
+        unlogged = doubts_of_log(entry, sides.there)
+        before = skipped_before(entry, sides, skipped)
+        why = [*(watch.doubts or []), *unlogged, *before, *lost]
+        # Without its entry nobody knows whether what was applied there met the row.
+        unfound = [*unlogged, *doubts_of_keys(pair)]
+        unsure = lost or (unfound and before) or doubts_of_placing(entry, pair)
+        positions = Positions()
+        if writers is not None and not unsure:
+            positions = self._progress.place(entry, writers)
+        further = None
+        if sides.others_write and writers is not None:
+            further = index.further(entry, pair)
+            further = msgspec.structs.replace(
+                further,
+                apart=self._progress.kept_apart(entry, writers),
+                doubts=self._doubts_between(watch, positions, writers, sides),
+            )
+        decision = index.decide(entry, why, positions, pair, further)
+        if decision.cause is Cause.UNKNOWN and never_applied(entry, sides, skipped):
+            decision = msgspec.structs.replace(
+                decision, cause=Cause.CONCURRENT, reason=_SKIPPED
+            )
+        watch.decided(decision, why)
+        watch.event = index.event(entry, decision)
+
+    def _doubts_between(
+        self, watch: Watch, positions: Positions, writers: Writers, sides: Sides
+    ) -> tuple[str, ...]:
+        """Why a change between a version and what was written on it may be missing."""
+        entry, passed_at = watch.due.entry, watch.passed_at
+        came, written, met = positions.came_after, entry.remote_at, entry.local_at
+        if came is None or written is None or met is None or passed_at is None:
+            return ()
+        pair = writers.sides
+        spans = [(*_of_there(pair), came, written)]
+        if pair is not sides:
+            spans.append((pair.here, pair.here_table, met, NEVER))
+        if not all(view.recorded_since(passed_at) for view, *_ in spans):
+            return (_NOT_RECORDED,)
+        return (
+            *doubts_of_keys(sides),
+            *doubts_of_keys(pair),
+            *(
+                doubt
+                for view, table, since, until in spans
+                for doubt in doubts_of_entries(
+                    view,
+                    table,
+                    since,
+                    self._tables.same_since(view, table),
+                    vacuumed=table is None
+                    or self._tables.vacuumed(view, table, since, until),
                 )
-            watch.decided(decision, why, clocks)
-            watch.event = index.event(watch.due.entry, decision)
-
-    def _others(
-        self, entry: RowEntry, sides: Sides, ways: Sequence[Way] | None
-    ) -> Others:
-        if ways is None or not self._progress.kept_apart(entry, sides, ways):
-            return Others.UNSURE
-        return Others.APART
-
-
-class _Index:
-    """Entries of both nodes by the keys that they are about."""
-
-    def __init__(self, entries: Iterable[RowEntry], sides: Sides) -> None:
-        self._columns = sides.key or ()
-        self._sides = sides
-        self._by_number: dict[int, RowEntry] = {}
-        self._system = sides.there.system_identifier
-        self._back = None if sides.back is None else sides.back.subid
-        self._by_key: dict[KeyValues, list[RowEntry]] = defaultdict(list)
-        self._any_key: list[RowEntry] = []
-        self._handed_over: set[int] = set()
-        for entry in entries:
-            self._by_number[entry.conflict_id] = entry
-            key, new = entry.key(self._columns), entry.new_key(self._columns)
-            if key is None or entry.stalls or (new is None and entry.changes_keys):
-                self._any_key.append(entry)
-                continue
-            self._by_key[key].append(entry)
-            if new is not None and new != key:
-                self._by_key[new].append(entry)
-
-    def decide(
-        self, entry: RowEntry, why: Sequence[str], positions: Positions
-    ) -> Decision:
-        """Decide one conflict."""
-        columns = self._columns
-        key = entry.key(columns)
-        itself = None if key is None else entry.logged(columns, key)
-        if key is None or itself is None:
-            return undecided("the row's key is not known")
-        mirrored, own = [], []
-        for other in (*self._by_key[key], *self._any_key):
-            logged = other.logged(columns, key)
-            if logged is None or other.conflict_id == entry.conflict_id:
-                continue
-            if other.conflict_id in self._handed_over:
-                logged = msgspec.structs.replace(logged, handed_over=True)
-            if other.system_identifier == self._system and other.subid == self._back:
-                mirrored.append(logged)
-            elif other.system_identifier == entry.system_identifier:
-                own.append(logged)
-        decision = decide(itself, mirrored, own, why, positions)
-        if decision.cause is Cause.HAND_OVER:
-            self._handed_over.add(entry.conflict_id)
-        return decision
-
-    def event(self, entry: RowEntry, decision: Decision) -> tuple[Member, ...]:
-        """Return the entries that are one event with this one; empty if none is."""
-        proofs = [self._by_number[number] for number in decision.entries]
-        return tuple(map(self._member, (entry, *proofs))) if proofs else ()
-
-    def _member(self, entry: RowEntry) -> Member:
-        here, there = self._sides.here, self._sides.there
-        came_from = there
-        if entry.system_identifier == there.system_identifier:
-            came_from = here
-        transactions = [(came_from.system_identifier, entry.remote_xid)]
-        if entry.local_xid is not None:
-            transactions.append((entry.system_identifier, entry.local_xid))
-        columns = sorted(self._columns)
-        key, table = entry.key(columns), self._sides.here_table
-        writes = (
-            digest_of_write((table.schemaname, table.relname), key, system, xid)
-            for system, xid in transactions
-            if key is not None and table is not None and xid is not None
+            ),
         )
-        return Member(entry.conflict_id, entry.first_logged_at, tuple(writes))
+
+
+def _of_there(sides: Sides) -> tuple[NodeView, RowTable | None]:
+    return sides.there, sides.there_table
 
 
 def _undecidable(sides: Sides) -> str | None:
@@ -199,11 +191,6 @@ def _undecidable(sides: Sides) -> str | None:
         # Who wrote it, and by which clock, can't be told then.
         return "a subscription without origin = none is sent what others wrote"
     return None
-
-
-def undecided(reason: str) -> Decision:
-    """Return that nothing can be said, and why."""
-    return Decision(cause=Cause.UNKNOWN, reason=reason)
 
 
 async def complete(there: NodeView, watches: Iterable[Watch]) -> None:
@@ -245,22 +232,19 @@ async def _commit_times(
     return {row["xid"]: row["committed"] for row in rows if row["committed"]}
 
 
-async def _with_times(entries: Sequence[RowEntry], sides: Sides) -> list[RowEntry]:
+async def _with_times(
+    entries: Sequence[RowEntry], publishers: Publishers
+) -> list[RowEntry]:
     """The entries, each with its commit time on the node that published it.
 
-    What a third node published stays without: its ids are other transactions' here.
+    What a further node published stays without: its ids are other transactions' here.
     """
-    back = None if sides.back is None else sides.back.subid
-    ways = {
-        (sides.here.system_identifier, sides.subscription.subid): sides.there,
-        (sides.there.system_identifier, back): sides.here,
-    }
     found = []
     of_way: dict[tuple[int, int | None], list[RowEntry]] = defaultdict(list)
     for entry in entries:
         of_way[entry.system_identifier, entry.subid].append(entry)
     for way, its in of_way.items():
-        publisher = ways.get(way)
+        publisher = publishers.get(way)
         found += its if publisher is None else await _completed(publisher, its)
     return found
 
@@ -294,17 +278,23 @@ async def _dated(skipped: AllSkipped, sides: Sides) -> AllSkipped:
     return found
 
 
-def _log_is_read(watch: Watch, sides: Sides) -> bool:
-    """Whether the publisher's log is recorded as far as it must be, or never will."""
+def _log_is_read(watch: Watch, node: NodeView) -> bool:
+    """Whether a node's log is recorded as far as it must be, or never will."""
     passed_at = watch.passed_at
     if passed_at is None:
         return False
-    if sides.there.recorded_since(passed_at):
+    if node.recorded_since(passed_at):
         return True
     if time.monotonic() - passed_at < NO_LOG_S:
         return False
-    watch.doubts = ["the other node's log is not recorded"]
+    watch.doubts = [_NOT_RECORDED]
     return True
+
+
+def _is_read(watch: Watch, sides: Sides, writers: Writers | None) -> bool:
+    if writers is None or writers.sides is sides:
+        return True
+    return _log_is_read(watch, writers.sides.here)
 
 
 def _place(watch: Watch) -> tuple[datetime, int]:

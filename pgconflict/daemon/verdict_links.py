@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from pgconflict.core.cause import FROZEN
+from pgconflict.core.evidence import FROZEN
 from pgconflict.core.verdict import Reason
 from pgconflict.daemon.verdict_keys import doubts_of_keys
 
@@ -230,12 +230,40 @@ def doubts_of_log(entry: RowEntry, there: NodeView) -> list[str]:
     To be asked when the publisher's log is recorded as far as it must be: a gap may
     be met on the way there.
     """
+    return _of_log(there, entry.remote_at)
+
+
+def _of_log(there: NodeView, written: datetime | None) -> list[str]:
     if not there.logs_conflicts:
         return ["the other node's server logs no conflicts"]
-    written, since = entry.remote_at, there.complete_since
+    since = there.complete_since
     if written is not None and since is not None and written > since:
         return []
     return ["the other node's log is not recorded without a gap since"]
+
+
+def doubts_of_entries(
+    view: NodeView,
+    table: RowTable | None,
+    since: datetime,
+    same_since: datetime,
+    *,
+    vacuumed: bool,
+) -> list[str]:
+    """Return why a node may have met a further node's change and not recorded it.
+
+    Args:
+        view: The node.
+        table: As it is there.
+        since: By its clock, when that may have begun.
+        same_since: Since when the table is known to be as it is.
+        vacuumed: Whether a vacuum may have been at work on it since.
+    """
+    return [
+        *_of_log(view, since),
+        *_of_commits(view, since),
+        *_of_table(table, since, same_since, vacuumed=vacuumed),
+    ]
 
 
 def _of_replication(entry: RowEntry, sides: Sides, written: datetime) -> list[str]:

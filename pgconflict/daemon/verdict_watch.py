@@ -15,8 +15,8 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
 from pgconflict.conflict_log.verdicts import Found
-from pgconflict.core.cause import Cause
 from pgconflict.core.conflict import Kind
+from pgconflict.core.evidence import Cause
 from pgconflict.core.lost import Lost, lost
 from pgconflict.core.verdict import (
     Difference,
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
     from pgconflict.conflict_log.row_policy import RowPolicy
     from pgconflict.conflict_log.verdicts import Due
-    from pgconflict.core.cause import Decision
     from pgconflict.core.event import Member
+    from pgconflict.core.evidence import Decision
     from pgconflict.core.row_entry import KeyValues
     from pgconflict.core.verdict import Row
     from pgconflict.daemon.verdict_links import Sides
@@ -132,11 +132,9 @@ class Watch:
         self.passed_at, self.moved_at = moment, time.monotonic()
         self.doubts = doubts
 
-    def decided(
-        self, decision: Decision, doubts: list[str], clocks: Mapping[str, object]
-    ) -> None:
+    def decided(self, decision: Decision, doubts: list[str]) -> None:
         """Take the cause, and what it follows from."""
-        self.decision, self.doubts, self.clocks = decision, doubts, clocks
+        self.decision, self.doubts = decision, doubts
 
     def passes(self, sides: Sides) -> bool:
         """Whether both nodes have applied what the other wrote up to the mark."""

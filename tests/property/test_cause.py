@@ -11,7 +11,8 @@ import msgspec
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pgconflict.core.cause import Cause, Logged, decide
+from pgconflict.core.cause import decide
+from pgconflict.core.evidence import Cause, Logged
 from pgconflict.core.progress import Positions, Sample, Samples, place_write
 
 if TYPE_CHECKING:

@@ -312,9 +312,80 @@ def test_what_a_third_node_passed_on_was_seen(
         for event in events
         if event["event"]
     }
-    for row in ("10", "11"):
-        assert {one["node"] for one in joined[row]["members"]} == {"a", "b"}
-        assert joined[row]["effect"] == "diverged"
+    of_nodes = {
+        row: {one["node"] for one in event["members"]} for row, event in joined.items()
+    }
+    # On c the one met the other too; that is looked at last.
+    assert {"a", "b"} <= of_nodes["10"]
+    assert of_nodes["11"] == {"a", "b"}
+    assert {event["effect"] for event in joined.values()} == {"diverged"}
+
+
+@pytest.mark.majors(18, 19)
+def test_hand_overs_among_three_nodes(
+    pair: Pair,
+    servers: Servers,
+    new_daemon: Callable[..., Daemon],
+) -> None:
+    """Both other nodes log each: harmless, unless a further change came between."""
+    c = servers.node(pair.major, name="c")
+    a, b, c = nodes = (*pair.nodes, c)
+    with Mesh(*nodes) as mesh:
+        daemon = mesh.followed(new_daemon)
+
+        def write(node: Node, row: int, *to: Node) -> None:
+            """Write on top of what is there; wait until that was seen to come."""
+            node.execute(f"update {mesh.table} set v = v || '{node}' where id = {row}")
+            for other in to:
+                mesh.way(node, other).catch_up()
+            now = node.value("select clock_timestamp()")
+            wait_until(
+                lambda: (
+                    daemon.query(
+                        "select count(distinct (system_identifier, subid))"
+                        " from pgconflict.position_seen where until > %s",
+                        [now],
+                    )
+                    == [(len(nodes) + len(mesh.ways),)]
+                ),
+                "every position was seen again",
+            )
+
+        # Which row came first to whom is not known before each has sent something.
+        for node in nodes:
+            write(node, 2, *(other for other in nodes if other is not node))
+        write(a, 1, b, c)
+        write(b, 1, a, c)
+        write(c, 1, a, b)
+        write(a, 1, b, c)
+        logged = (
+            f"relname = '{mesh.table}' and cause is not null"
+            " and replica_identity ->> 'id' = '{}'"
+        )
+        daemon.wait_count(8, logged.format(1), timeout=60)
+        handed_over = daemon.query(
+            "select cause, effect, count(*), count(distinct node)"
+            f" from pgconflict.conflict_log where {logged.format(1)}"
+            " and local_conflicts[1] ->> 'tuple' not like '%%\"x\"%%' group by 1, 2"
+        )
+        write(a, 2, b, c)
+        # b has a's version, then c's on top of it, which a has not.
+        with mesh.apart(mesh.way(a, c), mesh.way(c, a)):
+            write(a, 2, b)
+            write(c, 2, b)
+            write(b, 2, a, c)
+            last = (
+                f"{logged.format(2)} and subname = '{mesh.way(b, a).name}'"
+                " and remote_tuple ->> 'v' = 'xabcacb'"
+            )
+            daemon.wait_count(1, last, timeout=60)
+            (between,) = daemon.query(
+                f"select cause from pgconflict.conflict_log where {last}"
+            )
+    c.cluster.destroy()
+
+    assert handed_over == [("hand_over", "none", 6, 3)]
+    assert between == ("unknown",)
 
 
 @contextlib.contextmanager

@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from pgconflict.core.cause import FROZEN, Cause, Logged, decide
+from pgconflict.core.cause import decide
+from pgconflict.core.evidence import FROZEN, Cause, Logged
+from pgconflict.core.progress import Placed, Positions
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 PLACED = "an entry of the other node can't be placed in time"
@@ -230,3 +232,15 @@ def test_a_version_that_changed_nothing_there_was_not_seen() -> None:
     )
 
     assert decide(entry(), [GONE, STILL_THERE, missed], [], []).cause is Cause.UNKNOWN
+
+
+@pytest.mark.parametrize("committed", [A, None])
+def test_nor_was_one_whose_time_is_not_known(committed: datetime | None) -> None:
+    """It may be the version's: applied before b wrote, and no row was there."""
+    missed = mirrored(
+        conflict_type="update_missing", local_at=None, remote_at=committed
+    )
+    seen = Positions(placed=Placed.SEEN)
+
+    assert decide(entry(), [], [], ["a doubt"], seen).cause is Cause.HAND_OVER
+    assert decide(entry(), [missed], [], ["a doubt"], seen).cause is Cause.UNKNOWN

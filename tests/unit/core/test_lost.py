@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pgconflict.core.cause import Cause
+from pgconflict.core.evidence import Cause
 from pgconflict.core.lost import Lost, lost
 from pgconflict.core.verdict import Effect, Verdict, effect_of
 

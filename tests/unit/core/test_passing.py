@@ -7,9 +7,11 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
-from pgconflict.core.cause import Cause, Logged, decide
+from pgconflict.core.cause import decide
+from pgconflict.core.evidence import Cause, Logged
+from pgconflict.core.further import Further
 from pgconflict.core.passing import Commit, PositionsSeen, Way, kept_from
-from pgconflict.core.progress import Others, Placed, Positions, Sample, Samples
+from pgconflict.core.progress import Placed, Positions, Sample, Samples
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 A, B, C = 1, 2, 3
@@ -106,25 +108,83 @@ MET = msgspec.structs.replace(LATE, conflict_id=1, remote_at=at(7), local_at=at(
 
 
 @pytest.mark.parametrize(
-    ("others", "cause"),
+    ("further", "cause"),
     [
-        (Others.NONE, Cause.CONCURRENT),
-        (Others.APART, Cause.CONCURRENT),
-        (Others.UNSURE, Cause.UNKNOWN),
+        (None, Cause.CONCURRENT),
+        (Further(apart=True), Cause.CONCURRENT),
+        (Further(), Cause.UNKNOWN),
     ],
 )
-def test_a_cause_needs_that_nobody_passed_it_on(others: Others, cause: Cause) -> None:
+def test_a_cause_needs_that_nobody_passed_it_on(
+    further: Further | None, cause: Cause
+) -> None:
     """The other node's entry stays part of the event."""
-    decision = decide(MET, [LATE], [], [], Positions(others=others))
+    decision = decide(MET, [LATE], [], [], further=further)
 
     assert decision.cause is cause
     assert decision.entries == (LATE.conflict_id,)
 
 
-def test_nothing_is_handed_over_among_three() -> None:
-    def cause(others: Others) -> Cause:
-        positions = Positions(placed=Placed.SEEN, others=others)
-        return decide(MET, [], [], ["a doubt"], positions).cause
+# B applied the version between 3 and 4 s, and wrote at 7 s.
+SEEN = Positions(placed=Placed.SEEN, came_after=at(3))
 
-    assert cause(Others.NONE) is Cause.HAND_OVER
-    assert cause(Others.APART) is Cause.UNKNOWN
+
+def third(logged: float, **how: object) -> Logged:
+    """What was logged about a change of a further node."""
+    given = {"subid": 9, "logged_at": at(logged), "last_logged_at": at(logged)}
+    return msgspec.structs.replace(LATE, **(given | how))
+
+
+@pytest.mark.parametrize(
+    ("positions", "further", "cause"),
+    [
+        (SEEN, None, Cause.HAND_OVER),
+        (SEEN, Further(), Cause.HAND_OVER),
+        (SEEN, Further(doubts=("it may be missing",)), Cause.UNKNOWN),
+        (Positions(placed=Placed.SEEN), Further(), Cause.UNKNOWN),
+        # Before the version came, between the two, after it was written upon.
+        (SEEN, Further(entries=(third(2),)), Cause.HAND_OVER),
+        (SEEN, Further(entries=(third(5),)), Cause.UNKNOWN),
+        (SEEN, Further(entries=(third(7.5),)), Cause.HAND_OVER),
+        (SEEN, Further(entries=(third(2), third(6))), Cause.UNKNOWN),
+        # A later attempt met what had come meanwhile.
+        (
+            SEEN,
+            Further(entries=(third(2, last_logged_at=at(5)),)),
+            Cause.UNKNOWN,
+        ),
+        # Written over on its own node, before it was written at all, or by this change.
+        (SEEN, Further(of_writer=(third(1.5),), subid=4), Cause.UNKNOWN),
+        (SEEN, Further(of_writer=(third(0.5),), subid=4), Cause.HAND_OVER),
+        (
+            SEEN,
+            Further(of_writer=(third(8, remote_at=at(7)),), subid=9),
+            Cause.HAND_OVER,
+        ),
+        (SEEN, Further(of_writer=(third(8, remote_at=None),), subid=9), Cause.UNKNOWN),
+        # Over this change, when it had come there.
+        (
+            SEEN,
+            Further(
+                of_writer=(third(8, remote_at=at(7)), third(8.5, subid=5)), subid=9
+            ),
+            Cause.HAND_OVER,
+        ),
+        (
+            SEEN,
+            Further(
+                of_writer=(third(8, remote_at=at(7)), third(7.5, subid=5)), subid=9
+            ),
+            Cause.UNKNOWN,
+        ),
+        (
+            SEEN,
+            Further(of_writer=(third(8, remote_at=at(6)),), subid=9),
+            Cause.UNKNOWN,
+        ),
+    ],
+)
+def test_a_hand_over_among_three_needs_that_nothing_came_between(
+    positions: Positions, further: Further | None, cause: Cause
+) -> None:
+    assert decide(MET, [], [], ["a doubt"], positions, further=further).cause is cause
