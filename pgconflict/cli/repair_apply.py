@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -44,7 +46,7 @@ class Told(msgspec.Struct, kw_only=True):
     blocked: bool = False
     """Another row is in the way."""
 
-    then: PgConflictError | None = None
+    then: BaseException | None = None
     """What keeps the other rows from being looked at, once this has been told."""
 
     @property
@@ -78,16 +80,12 @@ class RowWork:
                 was written.
             ConflictLogUnavailableError: nothing was written.
         """
-        winner = self._arguments.winner
-        if winner == ASK:
-            plan = await self._planner.plan(row, LATEST)
-            if plan.plan is not None and plan.outcome != "equal":
-                print_plan(plan)
-                winner = _asked(list(self._nodes.nodes))
-                if winner is None:
-                    said = ["left as it is"]
-                    return Told(row=row, outcome="left", said=said, plan=plan)
-        plan = await self._planner.plan(row, winner)
+        if self._arguments.winner == ASK:
+            plan = await self._asked_about(row)
+            if isinstance(plan, Told):
+                return plan
+        else:
+            plan = await self._planner.plan(row, self._arguments.winner)
         if not self._arguments.json:
             print_plan(plan)
         if plan.outcome == "equal" and self._arguments.apply:
@@ -95,6 +93,22 @@ class RowWork:
         if plan.outcome != "planned" or not self._arguments.apply:
             return Told(row=row, outcome=plan.outcome, said=[*plan.said], plan=plan)
         return await self._apply(row, plan)
+
+    async def _asked_about(self, row: Wanted) -> Planned | Told:
+        """Plan what the operator says of the row that was shown, and of no other."""
+        while True:
+            shown = await self._planner.plan(row, LATEST)
+            if shown.plan is None or shown.outcome == "equal":
+                return shown
+            print_plan(shown)
+            winner = _asked(list(self._nodes.nodes))
+            if winner is None:
+                said = ["left as it is"]
+                return Told(row=row, outcome="left", said=said, plan=shown)
+            plan = await self._planner.plan(row, winner)
+            if plan.versions == shown.versions:
+                return plan
+            print("the row was written meanwhile:")
 
     async def _apply(self, row: Wanted, plan: Planned) -> Told:
         assert plan.plan is not None  # noqa: S101 - what is planned has one
@@ -118,9 +132,11 @@ class RowWork:
         except RefusedError as error:
             told.outcome, told.said, told.hint = "refused", [str(error)], error.hint
             told.blocked = isinstance(error, BlockedError)
+            self._interrupted(told, error)
         except PartialError as error:
             told.outcome = "partial" if written else "failed"
             told.said, told.hint = [str(error)], error.hint
+            self._interrupted(told, error)
         except PgConflictError as error:
             told.outcome, told.said, told.hint = "refused", [str(error)], error.hint
             told.then = error
@@ -129,14 +145,21 @@ class RowWork:
         self._end(row, told)
         return told
 
+    @staticmethod
+    def _interrupted(told: Told, error: BaseException) -> None:
+        """Go on to the row's end, which is told and recorded, and then no further."""
+        if isinstance(error.__cause__, KeyboardInterrupt):
+            told.then = error.__cause__
+
     async def _look_again(self, row: Wanted, told: Told) -> None:
         """See whether the nodes agree now, whatever is known of the commits."""
         try:
             states = await self._planner.states(row)
-        except PgConflictError as error:
+        except (PgConflictError, asyncio.CancelledError, KeyboardInterrupt) as error:
             if told.outcome == REPAIRED:
                 told.outcome = "written"
-                told.said = [f"written, and not looked at again: {error}"]
+                why = str(error) or "interrupted"
+                told.said = [f"written, and not looked at again: {why}"]
             told.then = told.then or error
             return
         if states == {"equal"}:
@@ -147,7 +170,7 @@ class RowWork:
         elif told.outcome == REPAIRED:
             told.outcome = "written"
             told.said = [
-                "written, and different again: somebody writes the row; look again"
+                "written, and different again: somebody writes it, or types differ"
             ]
 
     def _end(self, row: Wanted, told: Told) -> None:
@@ -201,6 +224,15 @@ class RowWork:
 
 def _asked(nodes: Sequence[str]) -> str | None:
     """Whose version stays, as the operator says; None to leave the row."""
+    # The event loop's way takes an interrupt to its next step: the question stayed.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return _answer(nodes)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _answer(nodes: Sequence[str]) -> str | None:
     while True:
         try:
             text = input(f"whose version stays ({', '.join(nodes)}; nothing: none)? ")

@@ -43,6 +43,17 @@ class Planned(msgspec.Struct, frozen=True, kw_only=True):
         """The node whose version stays."""
         return None if self.chosen is None else self.chosen.winner
 
+    @property
+    def versions(self) -> Sequence[Mapping[str, str | None]]:
+        """What each node has of the row, under each of its keys."""
+        return [
+            {
+                name: None if one.row is None else one.row.version
+                for name, one in versions.items()
+            }
+            for versions in (self.plan.rows if self.plan else ())
+        ]
+
 
 class RowPlanner:
     """Plans of rows of one table."""

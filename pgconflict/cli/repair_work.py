@@ -70,6 +70,7 @@ class RepairWork:
             ServerUnavailableError, PrivilegeMissingError: the rows from there on were
                 not looked at; those before have been told.
         """
+        ended = False
         try:
             left = list(rows)
             while left:
@@ -81,9 +82,10 @@ class RepairWork:
                         self._note(one)
                     break
                 # What was in their way may have been put right.
+            ended = True
         finally:
             if not self._arguments.json:
-                self._print()
+                self._print(0 if ended else len(rows) - len(self._outcomes))
         return 0 if set(self._outcomes) <= GOOD else FINDINGS
 
     async def _tables(self, rows: Sequence[Wanted]) -> list[Told]:
@@ -161,13 +163,17 @@ class RepairWork:
         for one in told.said:
             print(f"  {output.visible(f'{told.outcome}: {one}')}")
         # What ends the command is said with its hint when it has ended.
-        if told.hint and (told.then is None or told.then.hint != told.hint):
+        if told.hint and getattr(told.then, "hint", None) != told.hint:
             print(f"  {output.visible(f'hint: {told.hint}')}")
         if told.number is not None:
             print(f"  recorded: repair {told.number}")
         print()
 
-    def _print(self) -> None:
-        print(summary(self._outcomes))
+    def _print(self, left: int) -> None:
+        """Say what came of all; `left`: rows that it has not come to."""
+        if self._outcomes or not left:
+            print(summary(self._outcomes))
+        if left:
+            print(f"not looked at, or not to the end: {output.plural(left, 'row')}")
         if "planned" in self._outcomes:
             print("nothing was changed; --apply does it")

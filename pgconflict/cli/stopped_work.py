@@ -112,7 +112,13 @@ class StoppedWork:
         with storing():
             # Before apply is watched: this is done, whatever comes of that.
             end(self._log, number, "done", said)
-        passed = await self._watched()
+        try:
+            passed = await self._watched()
+        except BaseException as error:
+            why = str(error) or "interrupted"
+            said.append(f"done; whether apply runs again was not seen: {why}")
+            self._end("done", said, number)
+            raise
         outcome = "applied" if passed.runs else "not_passed"
         if not passed.enabled:
             outcome = "disabled"
@@ -245,6 +251,8 @@ class StoppedWork:
                     f"it is disabled: ALTER SUBSCRIPTION {name} ENABLE; or --enable"
                 )
             )
+        elif outcome == "done":
+            print("`pgconflict subscriptions list` shows whether apply runs")
         elif outcome == "not_passed":
             print(
                 "apply was not seen to run: `pgconflict conflicts list --open` and"

@@ -105,7 +105,7 @@ class Repair:
                     # A session that was ended meanwhile holds nothing any more.
                     with translated(f"node {name}"):
                         connection.execute("select")
-            except (PgConflictError, psycopg.Error) as error:
+            except (PgConflictError, psycopg.Error, KeyboardInterrupt) as error:
                 raise refused(error) from error
             return self._commit(writers, connections, committed)
 
@@ -119,7 +119,7 @@ class Repair:
         for name in writers:
             try:
                 connections[name].execute("commit")
-            except psycopg.Error as error:
+            except (psycopg.Error, KeyboardInterrupt) as error:
                 raise stopped(done, writers[len(done) :], error) from error
             done.append(name)
             committed(name)

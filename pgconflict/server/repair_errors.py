@@ -28,7 +28,9 @@ class PartialError(PgConflictError):
     exit_code = 3
 
 
-def stopped(done: Sequence[str], left: Sequence[str], error: Exception) -> Exception:
+def stopped(
+    done: Sequence[str], left: Sequence[str], error: BaseException
+) -> Exception:
     """Return where it stopped; the commit on the first of `left` has failed."""
     # A server that refuses the commit has taken the transaction back; one that ends
     # the session may have done either.
@@ -48,7 +50,7 @@ def stopped(done: Sequence[str], left: Sequence[str], error: Exception) -> Excep
     )
 
 
-def refused(error: Exception) -> Exception:
+def refused(error: BaseException) -> Exception:
     """Return what keeps the row from being written; nothing has been."""
     if isinstance(error, RefusedError | PrivilegeMissingError):
         return error
@@ -71,7 +73,9 @@ def refused(error: Exception) -> Exception:
     return RefusedError(_text(error), hint=hint)
 
 
-def _text(error: Exception) -> str:
+def _text(error: BaseException) -> str:
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted"
     if isinstance(error, psycopg.Error):
         said = error.diag.message_primary or str(error)
         detail = f" ({error.diag.message_detail})" if error.diag.message_detail else ""

@@ -111,11 +111,14 @@ def apply(one: Stopped, limits: Limits, wait: float) -> Done:
             raise RefusedError(
                 f"{who}: {' '.join(str(error).split())}; nothing was changed"
             ) from error
+        except KeyboardInterrupt as error:
+            raise RefusedError("interrupted; nothing was changed") from error
         try:
             connection.execute("commit")
-        except psycopg.OperationalError as error:
+        except (psycopg.OperationalError, KeyboardInterrupt) as error:
+            why = " ".join(str(error).split()) or "interrupted"
             raise FailedError(
-                f"{who}: the commit was not confirmed: {' '.join(str(error).split())}",
+                f"{who}: the commit was not confirmed: {why}",
                 hint="run the same command again: it looks anew at what is there",
             ) from error
         except psycopg.Error as error:
