@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import re
+from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from pgconflict.core.conflict import ConflictType
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from pgconflict.core.conflict import Values
+
+_PRINTED: Final = {
+    "date": re.compile(r"\d{4,}-\d\d-\d\d"),
+    "zone": re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?[+-]\d\d(:\d\d)*"),
+    "bytes": re.compile(r"\\x"),
+}
+"""How a value is logged that can be compared with one that was read."""
 
 _DROPPED: Final = frozenset({ConflictType.UPDATE_MISSING, ConflictType.UPDATE_DELETED})
 
@@ -34,6 +43,7 @@ def lost(
     came: Values | None,
     met: Values | None,
     cut: Iterable[str],
+    prints: Mapping[str, str] | None = None,
 ) -> Lost:
     """Return which is in neither node, as far as values tell it.
 
@@ -43,6 +53,8 @@ def lost(
         came: The version that came in, as it was recorded.
         met: The version that it met.
         cut: Columns whose recorded values are not whole.
+        prints: How columns print, as `RowTable.prints`; left out: alike everywhere.
+            The row is printed under settings of its own, the two as by one worker.
 
     >>> lost("update_origin_differs", row={"id": "1", "v": "a"},
     ...      came={"id": "1", "v": "a"}, met={"id": "1", "v": "b"}, cut=())
@@ -55,11 +67,41 @@ def lost(
     if row is None or came is None or met is None:
         return Lost.EITHER
     unread = set(cut)
+    kinds = prints or {}
     whole = [name for name in row if name not in unread]
-    came_gone = any(name in came and came[name] != row[name] for name in whole)
-    met_gone = any(name in met and met[name] != row[name] for name in whole)
+    skipped = {n for n in whole if not _comparable(kinds.get(n), n, (came, met))}
+    told = [name for name in whole if name not in skipped]
+
+    def gone(values: Values) -> bool:
+        return any(
+            name in values and _moment(kinds, name, values) != _moment(kinds, name, row)
+            for name in told
+        )
+
+    came_gone, met_gone = gone(came), gone(met)
     if came_gone == met_gone:
         known = not unread & row.keys() and row.keys() <= came.keys() & met.keys()
+        same = known and all(came[name] == met[name] for name in skipped)
         # The same on all of three: what differed is not kept, or nothing did.
-        return Lost.NEITHER if known and not came_gone else Lost.EITHER
+        return Lost.NEITHER if same and not came_gone else Lost.EITHER
     return Lost.INCOMING if came_gone else Lost.LOCAL
+
+
+def _comparable(kind: str | None, name: str, versions: Iterable[Values]) -> bool:
+    """Whether what was logged of a column can be compared with what was read."""
+    logged = [one[name] for one in versions if name in one]
+    if kind == "lossy":
+        return len(set(logged)) > 1
+    shape = _PRINTED.get(kind or "")
+    return shape is None or all(one is None or shape.match(one) for one in logged)
+
+
+def _moment(
+    kinds: Mapping[str, str], name: str, values: Values
+) -> datetime | str | None:
+    """A value, of a time zone's printing the time itself."""
+    value = values[name]
+    zone = _PRINTED["zone"]
+    if kinds.get(name) == "zone" and value is not None and zone.fullmatch(value):
+        return datetime.fromisoformat(value)
+    return value

@@ -324,6 +324,8 @@ def _compare(
         difference(sides.columns, mine, other)
         for mine, other in zip(ours, theirs, strict=True)
     ]
+    if sides.here_table is not None:
+        watch.prints = sides.here_table.prints
     watch.compare(ours, theirs, found)
     if watch.verdict is Verdict.DIVERGED:
         reason = sides.cannot_tell(

@@ -84,6 +84,9 @@ class Watch:
     agreed: Rows | None = None
     """The row's versions, where both nodes have the same."""
 
+    prints: Mapping[str, str] = field(default_factory=dict)
+    """How the table's columns print."""
+
     reads: int = 0
     verdict: Verdict | None = None
     reason: Reason | None = None
@@ -252,6 +255,7 @@ class Watch:
             came=entry.remote_tuple,
             met=entry.local_conflicts[0].tuple if entry.local_conflicts else None,
             cut=entry.truncated_columns,
+            prints=self.prints,
         )
 
     def _evidence(self, lost: Lost | None) -> dict[str, object] | None:

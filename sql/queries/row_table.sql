@@ -46,8 +46,8 @@ select c.oid as relid,
                                    'macaddr'::regtype, 'time'::regtype) then 'type'
                  when b.oid in ('date'::regtype, 'timestamp'::regtype) then 'date'
                  when b.oid = 'timestamptz'::regtype then 'zone'
-                 when b.typcategory = 'S'
-                      or b.oid in ('numeric'::regtype, 'bytea'::regtype) then 'exact'
+                 when b.oid = 'bytea'::regtype then 'bytes'
+                 when b.typcategory = 'S' or b.oid = 'numeric'::regtype then 'exact'
                  else 'lossy' end order by a.attnum) as prints,
              array_agg(a.attgenerated <> '' order by a.attnum) as generated,
              array_agg(pg_catalog.has_column_privilege(c.oid, a.attnum, 'SELECT')

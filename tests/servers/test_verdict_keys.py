@@ -38,13 +38,15 @@ def followed(new_daemon: Callable[..., Daemon], pair: Pair) -> Daemon:
     return daemon
 
 
-def write_at_once(replicated: Replicated) -> None:
+def write_at_once(
+    replicated: Replicated, of_a: str = "of a", of_b: str = "of b"
+) -> None:
     """A change of a's waits for b's session, and is applied just after that ends."""
     a, b = replicated.pair.nodes
-    update = f"update {replicated.table} set v = 'of {{}}'"
+    update = f"update {replicated.table} set v = '{{}}'"
     with b.connect() as session, session.transaction():
-        session.execute(update.format("b").encode())
-        a.execute(update.format("a"))
+        session.execute(update.format(of_b).encode())
+        a.execute(update.format(of_a))
         wait_until(
             lambda: b.value("select count(*) from pg_locks where not granted"),
             "apply waits for the session",
@@ -142,3 +144,29 @@ def test_keys_not_in_iso_style(pair: Pair, new_daemon: Callable[..., Daemon]) ->
     assert found["b"][:3] == ("unverifiable", "ambiguous", "unknown")
     assert found["a"][0] == "diverged"
     assert found["a"][2] != "hand_over"
+
+
+@pytest.mark.majors(18)
+def test_what_both_wrote_in_another_zone(
+    pair: Pair, new_daemon: Callable[..., Daemon]
+) -> None:
+    """Logged as 05:30+05:30 and read as 00:00+00: the same, and nothing is lost."""
+    with (
+        setting(pair.b, "timezone", "Asia/Kolkata"),
+        pair.replicate(
+            "create table {t} (k int primary key, v text, at timestamptz)"
+        ) as made,
+    ):
+        pair.a.execute(f"insert into {made.table} values (1, '', '2026-02-03 00:00Z')")
+        made.catch_up()
+        daemon = followed(new_daemon, pair)
+        write_at_once(made, "same", "same")
+        told(daemon, made)
+        ours = "relname = %s and effect is not null"
+        daemon.wait_count(2, ours, made.relname)
+        effects = daemon.query(
+            "select cause, effect from pgconflict.conflict_log where relname = %s",
+            [made.relname],
+        )
+
+    assert effects == [("concurrent", "none")] * 2

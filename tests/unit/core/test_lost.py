@@ -51,6 +51,46 @@ def test_a_value_that_was_cut_tells_nothing() -> None:
 
 
 @pytest.mark.parametrize(
+    ("kind", "read", "came", "met", "found"),
+    [
+        (
+            "zone",
+            "2026-01-01 00:00:00+00",
+            *["2026-01-01 05:30:00+05:30"] * 2,
+            "neither",
+        ),
+        (
+            *("zone", "2026-01-01 00:00:00.5+00"),
+            *("2026-01-01 05:30:00.5+05:30", "2026-01-01 00:00:00+00", "local"),
+        ),
+        # Of another DateStyle: only the two can be compared with each other.
+        ("zone", "2026-01-02 00:00:00+00", *["02/01/2026 05:30:00 IST"] * 2, "neither"),
+        ("date", "2026-01-02", *["02/01/2026"] * 2, "neither"),
+        ("date", "2026-01-02", "02/01/2026", "01/02/2026", "either"),
+        ("date", "2026-01-02", "2026-01-02", "2026-01-01", "local"),
+        ("date", "2026-01-02", *["2026-01-01"] * 2, "either"),
+        ("bytes", r"\x0102", *[r"\001\002"] * 2, "neither"),
+        ("bytes", r"\x0102", r"\x01", r"\x0102", "incoming"),
+        ("lossy", "0.30000000000000004", *["0.3"] * 2, "neither"),
+        ("lossy", "{1}", "{2}", "{1}", "incoming"),
+        ("text", "1", *["2"] * 2, "either"),
+    ],
+)
+def test_what_prints_by_a_servers_settings(
+    kind: str, read: str, *, came: str, met: str, found: str
+) -> None:
+    told = lost(
+        "update_origin_differs",
+        row=version(read),
+        came=version(came),
+        met=version(met),
+        cut=(),
+        prints={"id": "integer", "v": kind},
+    )
+    assert told == found
+
+
+@pytest.mark.parametrize(
     ("conflict_type", "found"),
     [
         ("update_missing", Lost.INCOMING),
