@@ -22,6 +22,7 @@ from pgconflict.core.stopped import Keep
 from pgconflict.errors import ConflictLogUnavailableError, PgConflictError
 from pgconflict.server.connect import translated
 from pgconflict.server.repair import RefusedError
+from pgconflict.server.statements import alter_subscription
 from pgconflict.server.stopped_apply import FailedError, apply
 from pgconflict.server.subscriptions.pass_watch import Passed, watch
 from pgconflict.server.subscriptions.skip_watch import enable, look
@@ -150,7 +151,11 @@ class StoppedWork:
             node, self._config, examined.subscription.database, read_only=False
         )
         try:
-            with translated(f"node {node.name}"):
+            hint = (
+                "as the subscription's owner:"
+                f" {alter_subscription(examined.subscription.name, 'ENABLE')}"
+            )
+            with translated(f"node {node.name}", privilege_hint=hint):
                 now = await look(
                     connection, examined.facts, examined.subscription.subid
                 )
@@ -248,7 +253,8 @@ class StoppedWork:
         if outcome == "disabled":
             print(
                 output.visible(
-                    f"it is disabled: ALTER SUBSCRIPTION {name} ENABLE; or --enable"
+                    f"it is disabled; on node {self._plan.examined.facts.node.name}:"
+                    f" {alter_subscription(name, 'ENABLE')}"
                 )
             )
         elif outcome == "done":

@@ -32,6 +32,7 @@ from pgconflict.errors import (
     UsageError,
 )
 from pgconflict.server.connect import translated
+from pgconflict.server.statements import alter_subscription
 from pgconflict.server.subscriptions.skip import apply, plan, undo, witness
 from pgconflict.server.subscriptions.skip_watch import Outcome, Result, look
 
@@ -252,7 +253,7 @@ def _print_hint(examined: Examined) -> None:
     elif refusal is Refusal.UNPROVEN and not examined.subscription.enabled:
         output.print_message(
             "hint: enable it, so that it fails again and is recorded:"
-            f" ALTER SUBSCRIPTION {output.visible(name)} ENABLE"
+            f" {output.visible(alter_subscription(name, 'ENABLE'))}"
         )
     elif refusal is Refusal.ANOTHER_SKIP:
         output.print_message(f"hint: {output.visible(undo(examined.subscription))}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pgconflict.core.capability import capability
+from pgconflict.server.statements import alter_subscription
 
 if TYPE_CHECKING:
     from pgconflict.server.table_nodes import Link, TableNode, TableNodes
@@ -60,7 +61,7 @@ def _brings(nodes: TableNodes, link: Link) -> str | None:
     )
     if not known:
         return f"{said} with origin = none, if both nodes are"
-    return f'{said} with ALTER SUBSCRIPTION "{link.subname}" SET (origin = none)'
+    return f"{said} with {alter_subscription(link.subname, 'SET (origin = none)')}"
 
 
 async def effects(on: TableNode) -> Effects:

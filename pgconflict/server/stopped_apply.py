@@ -105,7 +105,8 @@ def apply(one: Stopped, limits: Limits, wait: float) -> Done:
     connection = connect(on.node.dsn, job=JOB, who=who, limits=limits, read_only=False)
     try:
         try:
-            with translated(who, privilege_hint=grants(connection)):
+            hint = grants(connection, _touched(one), _referring(one))
+            with translated(who, privilege_hint=hint):
                 done = _Work(one, connection).run(wait)
         except psycopg.Error as error:
             raise RefusedError(
@@ -284,6 +285,19 @@ class _Work:
                     f" {'.'.join(one.names)} by {foreign.name} and would refer to none",
                     hint="move or delete those first, or choose another way",
                 )
+
+
+def _touched(one: Stopped) -> list[Names]:
+    """The tables whose rows may be written."""
+    following = (each for keys in one.follow.values() for each in keys)
+    followed = [(each.schemaname, each.relname) for each in following]
+    return list(dict.fromkeys([*one.nodes, *followed]))
+
+
+def _referring(one: Stopped) -> list[Names]:
+    """Those that are only looked into."""
+    there = [(each.foreign.schemaname, each.foreign.relname) for each in one.referred]
+    return list(dict.fromkeys(each for each in there if each not in _touched(one)))
 
 
 def _shown(local: Local) -> str:

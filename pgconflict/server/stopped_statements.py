@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from psycopg import sql
 
 from pgconflict.server.repair_statements import condition
+from pgconflict.server.statements import identifier
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     import psycopg
 
     from pgconflict.core.conflict import Values
-    from pgconflict.core.stopped import Local, Step
+    from pgconflict.core.stopped import Local, Names, Step
     from pgconflict.server.stopped_look import Referred, Referring
     from pgconflict.server.table_nodes import TableNode
 
@@ -171,19 +172,45 @@ def _value(on: TableNode, column: str, value: str | None) -> sql.Composable:
     return sql.SQL("{}::{}").format(sql.Literal(value), sql.SQL(on.table.types[column]))
 
 
-def grants(connection: psycopg.Connection[Any]) -> str:
-    """Return what a role that is no superuser needs."""
-    role = sql.Identifier(connection.info.user).as_string(None)
-    functions = ", ".join(
-        row[0]
-        for row in connection.execute(
-            "select p.oid::pg_catalog.regprocedure::text from pg_catalog.pg_proc p"
-            " where p.proname = any(%s) order by p.proname",
-            (list(_FUNCTIONS),),
-        )
+def grants(
+    connection: psycopg.Connection[Any],
+    written: Sequence[Names],
+    looked_into: Sequence[Names],
+) -> str:
+    """Return what a role that is no superuser needs, as statements."""
+    role = identifier(connection.info.user)
+    functions = _found(
+        connection,
+        "select p.oid::pg_catalog.regprocedure::text from pg_catalog.pg_proc p"
+        " where p.proname = any(%s) order by p.proname",
+        list(_FUNCTIONS),
     )
-    return (
-        f"GRANT SET ON PARAMETER session_replication_role TO {role};"
-        f" GRANT EXECUTE ON FUNCTION {functions} TO {role}; and SELECT, INSERT, UPDATE,"
-        " DELETE on the transaction's tables"
+    tables = [identifier(*names) for names in written]
+    sequences = _found(
+        connection,
+        "select pg_catalog.format('%%I.%%I', n.nspname, c.relname)"
+        " from pg_catalog.pg_depend d"
+        " join pg_catalog.pg_class c on c.oid = d.objid and c.relkind = 'S'"
+        " join pg_catalog.pg_namespace n on n.oid = c.relnamespace"
+        " where d.classid = 'pg_catalog.pg_class'::regclass and d.deptype = 'a'"
+        " and d.refobjid = any(%s::regclass[])",
+        tables,
     )
+    found = [
+        f"GRANT SELECT, INSERT, UPDATE, DELETE ON {', '.join(tables)} TO {role};",
+        f"GRANT SET ON PARAMETER session_replication_role TO {role};",
+        f"GRANT EXECUTE ON FUNCTION {', '.join(functions)} TO {role};",
+    ]
+    if sequences:
+        found.append(f"GRANT USAGE ON SEQUENCE {', '.join(sequences)} TO {role};")
+    if looked_into:
+        names = ", ".join(identifier(*one) for one in looked_into)
+        found.append(f"GRANT SELECT ON {names} TO {role};")
+    return " ".join(found)
+
+
+def _found(
+    connection: psycopg.Connection[Any], asked: str, names: Sequence[str]
+) -> list[str]:
+    rows = connection.execute(asked.encode(), (list(names),)).fetchall()
+    return [row[0] for row in rows]

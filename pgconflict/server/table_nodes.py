@@ -15,6 +15,7 @@ from pgconflict.core.verdict import Row, difference
 from pgconflict.errors import NodeNotReadyError, PgConflictError, PrivilegeMissingError
 from pgconflict.server.row_reader import RowReader
 from pgconflict.server.session import NodeSession
+from pgconflict.server.statements import identifier
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -307,10 +308,11 @@ async def _table_node(
         )
     missing = set(table.types) - table.readable
     if missing:
+        role = (await session.rows_of("select current_user::text"))[0][0]
         raise PrivilegeMissingError(
             f"node {node.name}: columns of {shown} can't be read:"
             f" {', '.join(sorted(missing))}",
-            hint=f"GRANT SELECT ON {shown} TO the role of the node's dsn",
+            hint=f"GRANT SELECT ON {identifier(*names)} TO {identifier(role)};",
         )
     identity = await session.row("server_identity")
     return TableNode(node, session, reader, table, identity["system_identifier"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from tests.fixtures.apart import apart, fill
 from tests.servers.repair.test_repair import findings, repair, rows, same
@@ -200,6 +201,20 @@ def test_a_table_referred_to_that_can_not_be_read(pair: Pair, desk: Desk) -> Non
     assert denied.code == 77
     assert "GRANT SELECT ON" in denied.err
     assert (allowed.code, told["outcome"]) == (0, "repaired"), told
+
+
+@pytest.mark.majors(18)
+def test_a_table_that_can_not_be_read(pair: Pair, desk: Desk) -> None:
+    with pair.replicate(relname="Mixed Case"):
+        pair.b.execute('create role "Half Reader" login')
+        desk.knows(a=pair.a.dsn, b=make_conninfo(pair.b.dsn, user="Half Reader"))
+        try:
+            denied = desk.run("conflicts", "verify", "Mixed Case")
+            pair.b.execute(denied.err.split("hint: ", 1)[1])
+            allowed = desk.run("conflicts", "verify", "Mixed Case")
+        finally:
+            pair.b.execute('drop owned by "Half Reader"; drop role "Half Reader"')
+    assert (denied.code, allowed.code) == (77, 0), denied.err + allowed.err
 
 
 @pytest.fixture

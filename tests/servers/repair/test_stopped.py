@@ -425,15 +425,43 @@ def test_a_disabled_subscription_is_enabled_if_asked(pair: Pair, desk: Desk) -> 
         one.to_b.alter("disable")
         wait_until(lambda: one.to_b.worker() is None, "no worker")
 
-        answer, done = repair(
-            desk, number, "--keep", "theirs", "--apply", "--reason", "test"
+        answer = desk.run(
+            *("conflicts", "repair", str(number), "--keep", "theirs"),
+            *("--apply", "--reason", "test"),
         )
 
-        assert (answer.code, done["outcome"]) == (0, "disabled")
+        assert answer.code == 0
+        assert "disabled: the subscription is disabled" in answer.out
         assert rows(pair.b, one).keys() == {1, 2}
-        one.to_b.alter("enable")
+        pair.b.execute(answer.out.split("it is disabled; on node b: ")[1])
         one.catch_up()
         assert rows(pair.b, one) == rows(pair.a, one)
+
+
+@pytest.mark.majors(16, 18)
+@pytest.mark.parametrize("which", ["ours", "both"])
+def test_a_role_that_may_not_learns_what_it_needs(
+    pair: Pair, desk: Desk, which: str
+) -> None:
+    with stopped(pair, *INSERT) as one:
+        number = conflict(desk, one)
+        pair.b.execute(
+            "create role passer login; grant pg_monitor to passer;"
+            f" grant select on {one.table} to passer"
+        )
+        desk.knows(a=pair.a.dsn, b=f"{pair.b.dsn} user=passer")
+        words = ("--keep", which, "--apply", "--reason", "test")
+        try:
+            denied = desk.run("conflicts", "repair", str(number), *words)
+            assert denied.code == 77
+            assert 8 not in rows(pair.b, one)
+            pair.b.execute(denied.err.split("hint: ", 1)[1])
+            keep(desk, number, which)
+            one.catch_up()
+        finally:
+            pair.b.execute("drop owned by passer; drop role passer")
+
+        assert rows(pair.b, one)[8] == ("eight", "after")
 
 
 def of_node(desk: Desk, node: str) -> int:
