@@ -9,9 +9,9 @@ import asyncpg
 import msgspec
 
 from pgconflict.cli.repair_wanted import Wanted
-from pgconflict.core.repair import LATEST, Chosen, Version, Write, choose, writes
+from pgconflict.core.repair import LATEST, Chosen, Version, choose, writes
 from pgconflict.server.repair import Effects, RowPlan, echo, effects, statement
-from pgconflict.server.row_filter import brought, is_outside
+from pgconflict.server.row_filters import kept_back
 
 if TYPE_CHECKING:
     from pgconflict.core.conflict import Values
@@ -212,12 +212,14 @@ class RowPlanner:
             for name in nodes.nodes
             if (found := writes(keys, rows, nodes.columns, name, winner))
         }
-        said = await self._outside(keys, todo, winner)
+        said: list[str] = []
         found_effects = {}
         for name in todo:
-            reason = await echo(nodes, name)
-            if reason is not None:
-                said.append(reason)
+            reasons = [
+                await kept_back(nodes, rows, name, winner),
+                await echo(nodes, name),
+            ]
+            said += [reason for reason in reasons if reason is not None]
             found_effects[name] = await effects(nodes.nodes[name])
         return Planned(
             wanted=wanted,
@@ -236,29 +238,6 @@ class RowPlanner:
             },
             effects=found_effects,
         )
-
-    async def _outside(
-        self,
-        keys: Sequence[Values],
-        todo: Mapping[str, Sequence[Write]],
-        winner: str,
-    ) -> list[str]:
-        """Why a version would be written that apply would not have brought."""
-        nodes = self._nodes
-        given = brought(nodes.links)
-        if given is None:
-            return []
-        asked = {(winner, tuple(key.items())) for key in keys} | {
-            (name, tuple(write.key.items()))
-            for name, writes_here in todo.items()
-            for write in writes_here
-            if write.operation == "DELETE"
-        }
-        return [
-            f"node {name} has the row outside of what is sent: {given}"
-            for name, key in sorted(asked)
-            if await is_outside(nodes.nodes[name], dict(key), given)
-        ]
 
 
 def _distinct(keys: Iterable[Values]) -> list[Values]:

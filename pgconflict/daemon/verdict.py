@@ -17,15 +17,16 @@ from pgconflict.conflict_log.row_policy import RowPolicy
 from pgconflict.conflict_log.tables_seen import put_tables, tables_seen
 from pgconflict.conflict_log.verdicts import Verdicts
 from pgconflict.core.conflict import Kind
-from pgconflict.core.verdict import Reason, Verdict, difference
+from pgconflict.core.verdict import Reason, Verdict
 from pgconflict.daemon.conflict_log import connect, policy_from
 from pgconflict.daemon.verdict_causes import Causes, complete
 from pgconflict.daemon.verdict_history import Arrivals, Progress
 from pgconflict.daemon.verdict_index import undecided
-from pgconflict.daemon.verdict_keys import exact, readable
+from pgconflict.daemon.verdict_keys import readable
 from pgconflict.daemon.verdict_links import doubts, read_sides
 from pgconflict.daemon.verdict_nodes import AWAY, Nodes
 from pgconflict.daemon.verdict_positions import Sampling
+from pgconflict.daemon.verdict_rows import compare_rows
 from pgconflict.daemon.verdict_tables import NEVER, Tables
 from pgconflict.daemon.verdict_watch import Mark, Watch
 from pgconflict.errors import PrivilegeMissingError
@@ -266,8 +267,7 @@ class VerdictJob:
             for watch in ready:
                 watch.give_up(Verdict.UNVERIFIABLE, Reason.AMBIGUOUS)
             return
-        for watch in ready:
-            _compare(watch, sides, one, two)
+        await compare_rows(sides, ready, one, two)
 
     async def _store(self, verdicts: Verdicts, nodes: Nodes) -> None:
         finished = [
@@ -300,39 +300,6 @@ async def _rows(
     columns = sides.key or ()
     found = await view.reader.rows(table, columns, sides.columns, wanted)
     return dict(zip(wanted, found, strict=True))
-
-
-def _compare(
-    watch: Watch,
-    sides: Sides,
-    one: Mapping[KeyValues, list[Row]],
-    two: Mapping[KeyValues, list[Row]],
-) -> None:
-    keys = watch.keys or []
-    if any(len(rows[key]) > 1 for rows in (one, two) for key in keys):
-        watch.give_up(Verdict.UNVERIFIABLE, Reason.AMBIGUOUS)
-        return
-    # The key of a difference was read from the row itself.
-    logged = watch.due.kind != Kind.DIFFERENCE
-    found_any = any(rows[key] for rows in (one, two) for key in keys)
-    if logged and not found_any and not exact(sides):
-        watch.give_up(Verdict.UNVERIFIABLE, Reason.AMBIGUOUS)
-        return
-    ours = tuple(one[key][0] if one[key] else None for key in keys)
-    theirs = tuple(two[key][0] if two[key] else None for key in keys)
-    found = [
-        difference(sides.columns, mine, other)
-        for mine, other in zip(ours, theirs, strict=True)
-    ]
-    if sides.here_table is not None:
-        watch.prints = sides.here_table.prints
-    watch.compare(ours, theirs, found)
-    if watch.verdict is Verdict.DIVERGED:
-        reason = sides.cannot_tell(
-            [name for each in watch.differences for name in each.columns]
-        )
-        if reason is not None:
-            watch.give_up(Verdict.UNVERIFIABLE, reason)
 
 
 def lose_patience(watches: Iterable[Watch], gone_as_of: float = LONG_AGO_S) -> None:

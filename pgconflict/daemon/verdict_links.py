@@ -104,8 +104,6 @@ class Sides:
 
     def cannot_tell(self, columns: Sequence[str]) -> Reason | None:
         """Return why a difference in these columns may be as it should be."""
-        if any(one and one.filtered for one in (self.to_here, self.to_there)):
-            return Reason.ROW_FILTER
         here, there = self.here_table, self.there_table
         if here is not None and there is not None and columns:
             alike = [c for c in columns if here.types[c] == there.types[c]]

@@ -188,6 +188,10 @@ class Watch:
         self.verdict = Verdict.DIVERGED if found or differed else verdict
         self.reason = reason
 
+    def kept_back(self) -> None:
+        """Settle for that a row filter may be why the row differs, also if it did."""
+        self.verdict, self.reason = Verdict.UNVERIFIABLE, Reason.ROW_FILTER
+
     def found(self, policy: RowPolicy, names: tuple[str, str]) -> Found:
         """Return what is stored of it.
 

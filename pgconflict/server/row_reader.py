@@ -10,14 +10,18 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+import asyncpg
 from psycopg import sql
 
+from pgconflict.core.row_filter import OPERATIONS, RowFilter, published, row_filter
 from pgconflict.core.verdict import Row
+from pgconflict.server.row_statements import rows_by_key, rows_passing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from pgconflict.core.conflict import Values
     from pgconflict.server.session import NodeSession
 
 Key = tuple[str, ...]
@@ -55,9 +59,16 @@ class Outgoing:
     """What a node publishes of a table to one subscription."""
 
     columns: frozenset[str]
-    filtered: bool
+    filter: RowFilter | None
+    """None: every row."""
+
     complete: bool
     since: datetime | None
+
+    @property
+    def filtered(self) -> bool:
+        """Whether rows may be left out."""
+        return self.filter is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,15 +210,45 @@ class RowReader:
         )
         if not rows:
             return None
-        whole = any(row["complete"] and not row["filtered"] for row in rows)
         return Outgoing(
             # Different lists for one subscription are an error since 15.
             columns=frozenset(rows[0]["columns"]),
-            # One without a filter may publish inserts only.
-            filtered=not whole and any(row["filtered"] for row in rows),
-            complete=any(row["complete"] for row in rows),
+            filter=row_filter(
+                [
+                    published(row["operations"], row["filter"], row["filter_columns"])
+                    for row in rows
+                ]
+            ),
+            complete=any(len(row["operations"]) == len(OPERATIONS) for row in rows),
             since=max((row["since"] for row in rows if row["since"]), default=None),
         )
+
+    async def passing(
+        self, rows_filter: RowFilter, rows: Sequence[Values]
+    ) -> list[bool | None]:
+        """Return whether this node's filter lets rows pass, its own or another's.
+
+        None where it can't be computed of these values; no table is read.
+
+        Raises:
+            NodeUnavailableError: the node did not answer in time.
+        """
+        if not rows:
+            return []
+        await self.prepare()
+        given = [[values[one.name] for values in rows] for one in rows_filter.columns]
+        places = [str(place) for place in range(len(rows))]
+        try:
+            found = await self._session.rows_of(
+                rows_passing(rows_filter), places, *given
+            )
+        except asyncpg.DataError:
+            # As a division by zero: one row is no reason not to know of the others.
+            if len(rows) == 1:
+                return [None]
+            return [(await self.passing(rows_filter, [one]))[0] for one in rows]
+        passes = {row["place"]: row["passes"] for row in found}
+        return [passes[place] for place in places]
 
     async def rows(
         self,
@@ -230,7 +271,7 @@ class RowReader:
             asyncpg.DataError: a value is none of the column's type.
         """
         await self.prepare()
-        statement = _statement(table, key, columns)
+        statement = rows_by_key(table, key, columns)
         given = [list(values) for values in zip(*wanted, strict=True)]
         found: list[list[Row]] = [[] for _ in wanted]
         for row in await self._session.rows_of(statement, *given):
@@ -256,41 +297,4 @@ class RowReader:
 def _where(names: Sequence[str], flags: Sequence[bool] | None) -> frozenset[str]:
     return frozenset(
         name for name, flag in zip(names, flags or (), strict=True) if flag
-    )
-
-
-def _statement(table: RowTable, key: Key, columns: Sequence[str]) -> str:
-    """One index lookup a key; the types' names are the server's own."""
-    arrays = sql.SQL(", ").join(
-        sql.SQL(f"${number}::text[]") for number in range(1, len(key) + 1)
-    )
-    names = [sql.SQL(f"k{number}") for number in range(1, len(key) + 1)]
-    return (
-        sql.SQL(
-            "select w.place, r.* from unnest({arrays}) with ordinality"
-            " as w ({names}, place)"
-            " cross join lateral (select t.ctid::text || '/' || t.xmin::text"
-            " as version, {columns} from {table} t where {condition} limit 2) r"
-        )
-        .format(
-            arrays=arrays,
-            names=sql.SQL(", ").join(names),
-            columns=sql.SQL(", ").join(
-                sql.SQL("t.{}::text as {}").format(
-                    sql.Identifier(name), sql.Identifier(f"c{number}")
-                )
-                for number, name in enumerate(columns)
-            ),
-            table=sql.Identifier(table.schemaname, table.relname),
-            condition=sql.SQL(" and ").join(
-                sql.SQL("t.{} {} w.{}::{}").format(
-                    sql.Identifier(column),
-                    table.operator(column, "="),
-                    name,
-                    sql.SQL(table.types[column]),
-                )
-                for column, name in zip(key, names, strict=True)
-            ),
-        )
-        .as_string(None)
     )

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from psycopg import sql
 
 from pgconflict.errors import NodeUnavailableError
+from pgconflict.server.row_filters import try_filter
 from pgconflict.server.row_hash import row_hash
 from pgconflict.server.table_order import beyond
 
@@ -81,12 +82,14 @@ class Comparison:
 
         Raises:
             NodeUnavailableError: one did not answer.
+            NodeNotReadyError: one's rows can't be asked whether they are sent.
         """
         estimates = []
         for one in (self._one, self._two):
             # As RowReader does it, for the same reason: texts must be equal.
             await one.reader.prepare()
             await one.session.rows_of(_SESSION)
+            await try_filter(one, self._filter)
             estimates.append(await _estimate(one))
         return max(estimates)
 

@@ -61,15 +61,6 @@ class Link:
     origin: str
     enabled: bool
     sent: Outgoing
-    filters: tuple[str | None, ...]
-
-    @property
-    def filter(self) -> str | None:
-        """Which rows are sent, as an SQL expression; None: all."""
-        given = [one for one in self.filters if one is not None]
-        if len(given) < len(self.filters):
-            return None
-        return " or ".join(f"({one})" for one in dict.fromkeys(given))
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,10 +171,15 @@ class TableNodes:
 
     @property
     def filter(self) -> str | None:
-        """Which rows all of them have; None: all."""
-        filters = dict.fromkeys(link.filter for link in self.links)
-        given = [one for one in filters if one is not None]
-        return " and ".join(f"({one})" for one in given) or None
+        """Which rows all of them have, as an SQL expression; None: all."""
+        filters = [link.sent.filter for link in self.links]
+        given = dict.fromkeys(
+            condition
+            for one in filters
+            if one is not None
+            for condition in one.conditions
+        )
+        return " and ".join(given) or None
 
     def types_differ(self, columns: Sequence[str]) -> bool:
         """Whether none of these columns has one type everywhere."""
@@ -350,12 +346,6 @@ async def _links(nodes: Sequence[TableNode]) -> tuple[list[Link], list[str]]:
                 foreign.append(f"{row['name']} of node {here.name}")
                 continue
             publisher, sent = there
-            filters = await publisher.session.rows(
-                "table_filters",
-                publisher.table.schemaname,
-                publisher.table.relname,
-                list(incoming.publications),
-            )
             links.append(
                 Link(
                     publisher=publisher.name,
@@ -366,7 +356,6 @@ async def _links(nodes: Sequence[TableNode]) -> tuple[list[Link], list[str]]:
                     origin=row["origin"],
                     enabled=row["enabled"],
                     sent=sent,
-                    filters=tuple(one["filter"] for one in filters),
                 )
             )
     return links, foreign

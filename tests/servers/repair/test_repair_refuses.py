@@ -99,7 +99,9 @@ def test_a_row_that_no_subscription_brings(pair: Pair, desk: Desk) -> None:
     assert (insert.code, delete.code) == (3, 3)
     for told in (latest, given):
         assert told["outcome"] == "refused"
-        assert "outside of what is sent: ((id > 10))" in told["said"][0]
+        assert (
+            "the row filter (id > 10) does not let node a's row pass" in told["said"][0]
+        )
 
 
 @pytest.mark.majors(18)
