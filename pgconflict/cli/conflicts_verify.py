@@ -19,7 +19,15 @@ from pgconflict.cli.subscription_access import (
     two_nodes,
 )
 from pgconflict.cli.verify_report import Found, Report
-from pgconflict.cli.verify_rows import Place, key_text, keys_shown, subscribed
+from pgconflict.cli.verify_rows import (
+    AT_ONCE,
+    Looks,
+    Place,
+    key_text,
+    keys_shown,
+    size_of,
+    subscribed,
+)
 from pgconflict.conflict_log.differences import (
     Differences,
     Differing,
@@ -46,8 +54,8 @@ JOB: Final = "verify"
 SAVE_S: Final = 2.0
 """Between two notes of how far it is."""
 
-AT_ONCE: Final = 500
-"""Suspects that are looked at together."""
+MOST_KEPT: Final = 256_000_000
+"""Characters of rows that differ, for --json; with more it stops, as with --most."""
 
 BEHIND_S: Final = 1.0
 """How long is waited for what has not arrived, once apply was found behind."""
@@ -144,7 +152,7 @@ class _Verification:
         self._log = log
         self._found = Found()
         self._suspects: list[KeyValues] = []
-        self._wait_s: float = arguments.wait
+        self._looks = Looks(arguments.wait)
         self._saved = self._began = time.monotonic()
 
     async def run(self) -> int:
@@ -159,7 +167,9 @@ class _Verification:
         async for part in compared.ranges(after):
             await self._note(part, order, progress)
             bar.advance(max(part.rows))
-            if self._found.number >= self._arguments.most and part.end is not None:
+            found = self._found
+            enough = found.number >= self._arguments.most or found.kept > MOST_KEPT
+            if enough and part.end is not None:
                 self._stop(progress)
                 break
         else:
@@ -262,20 +272,20 @@ class _Verification:
         place = Place(self._nodes, self._names)
         if leaf is not None and names is not None:
             place = Place(leaf, names)
-        nodes = place.nodes
+        looks = self._looks
         try:
-            settled = await nodes.settle(order.key, nodes.columns, keys, self._wait_s)
+            async for settled in looks.settled(place.nodes, order, keys):
+                if any(one.state == "behind" for one in settled.values()):
+                    looks.wait_s = min(looks.wait_s, BEHIND_S)
+                for key, one in settled.items():
+                    # 1.0 and 1.00 are one key, and one row.
+                    shown = keys_shown(order, one)
+                    if one.state != "differs" or shown not in told:
+                        self._judge(place, order, progress, key, one)
+                    told.add(shown)
         finally:
             if leaf is not None:
                 leaf.close()
-        if any(one.state == "behind" for one in settled.values()):
-            self._wait_s = min(self._wait_s, BEHIND_S)
-        for key, one in settled.items():
-            # 1.0 and 1.00 are one key, and one row.
-            shown = keys_shown(order, one)
-            if one.state != "differs" or shown not in told:
-                self._judge(place, order, progress, key, one)
-            told.add(shown)
 
     def _judge(
         self,
@@ -317,6 +327,11 @@ class _Verification:
                     subscribed(place.nodes),
                     row,
                 )
+        if self._arguments.json:
+            self._found.kept += size_of(one.rows.values())
+        else:
+            # The text says only which columns differ.
+            row = row.without_values()
         self._found.rows.append((number, row))
 
 

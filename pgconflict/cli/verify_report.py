@@ -23,6 +23,9 @@ class Found:
 
     rows: list[tuple[int | None, Differing]] = field(default_factory=list)
     unsettled: list[tuple[KeyValues, str]] = field(default_factory=list)
+    kept: int = 0
+    """How many characters their values have."""
+
     types_differ: int = 0
     stopped: bool = False
     """So many rows differ that the rest was not looked at."""

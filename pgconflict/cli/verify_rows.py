@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pgconflict.conflict_log.differences import Subscribed
+from pgconflict.errors import NodeUnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator, Iterable, Sequence
 
-    from pgconflict.server.table_nodes import Settled, TableNodes
+    from pgconflict.core.verdict import Row
+    from pgconflict.server.table_nodes import KeyValues, Settled, TableNodes
     from pgconflict.server.table_order import Order
+
+AT_ONCE: Final = 500
+"""Suspects that are looked at together, if they are not large."""
+
+FIRST: Final = 20
+LARGE: Final = 16_000_000
+"""Characters of rows that are looked at together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +29,45 @@ class Place:
 
     nodes: TableNodes
     names: tuple[str, str]
+
+
+class Looks:
+    """Looks at rows that may differ, as many together as can be had."""
+
+    def __init__(self, wait_s: float) -> None:
+        self.wait_s = wait_s
+        self._rows = FIRST
+
+    async def settled(
+        self, nodes: TableNodes, order: Order, keys: Sequence[KeyValues]
+    ) -> AsyncIterator[dict[KeyValues, Settled]]:
+        """Look at rows of one table, part by part.
+
+        Raises:
+            NodeUnavailableError, PrivilegeMissingError: a node does not say.
+        """
+        left = list(keys)
+        while left:
+            part = left[: self._rows]
+            try:
+                found = await nodes.settle(order.key, nodes.columns, part, self.wait_s)
+            except NodeUnavailableError:
+                # The statement's limit: rows are large, or a node has slowed down.
+                lost = any(one.session.closed for one in nodes.nodes.values())
+                if lost or len(part) == 1:
+                    raise
+                self._rows = max(1, len(part) // 4)
+                continue
+            left = left[len(part) :]
+            size = sum(size_of(one.rows.values()) for one in found.values())
+            most = LARGE * len(part) // max(size, 1)
+            self._rows = max(1, min(most, 2 * self._rows, AT_ONCE))
+            yield found
+
+
+def size_of(rows: Iterable[Row | None]) -> int:
+    """How many characters rows have."""
+    return sum(len(value or "") for row in rows if row for value in row.values.values())
 
 
 def subscribed(nodes: TableNodes) -> Subscribed:

@@ -53,6 +53,13 @@ class Differing(msgspec.Struct, frozen=True, kw_only=True):
         values = ", ".join(str(value) for value in self.key.values())
         return f"({', '.join(self.key)})=({values})"
 
+    def without_values(self) -> Differing:
+        """Return it with what of its rows is told to people: where there is none."""
+        there: dict[str, Values | None] = {
+            name: None if values is None else {} for name, values in self.rows.items()
+        }
+        return msgspec.structs.replace(self, rows=there)
+
 
 class Progress(msgspec.Struct, kw_only=True):
     """How far a comparison is."""

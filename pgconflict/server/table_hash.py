@@ -31,7 +31,6 @@ _Two = TypeVar("_Two")
 STATEMENT_S: Final = 0.4
 """How long the hash of a range should take."""
 
-FEWEST: Final = 200
 SUSPECTS: Final = 1000
 """So many in a range, and the next one is smaller."""
 
@@ -111,19 +110,19 @@ class Comparison:
                 # Whoever asked may have enough of them before the next range's end.
                 faster = 0.25
             self._rows = int(
-                min(max(self._rows * min(max(faster, 0.25), 2.0), FEWEST), MOST)
+                min(max(self._rows * min(max(faster, 0.25), 2.0), 1), MOST)
             )
 
     async def _range(self, after: KeyValues | None) -> tuple[Range, float]:
-        for last in (False, False, True):
+        while True:
             try:
                 return await self._compared(after)
             except NodeUnavailableError:
-                # The statement's limit, on a node that has slowed down.
-                if last or self._one.session.closed or self._two.session.closed:
+                # The statement's limit, on a node that has slowed down, or large rows.
+                lost = self._one.session.closed or self._two.session.closed
+                if lost or self._rows == 1:
                     raise
-                self._rows = max(FEWEST, self._rows // 8)
-        raise AssertionError
+                self._rows = max(1, self._rows // 8)
 
     async def _compared(self, after: KeyValues | None) -> tuple[Range, float]:
         began = time.monotonic()

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pgconflict.cli import conflicts_verify
+from pgconflict.cli import conflicts_verify, verify_rows
 from pgconflict.server import table_hash
+from pgconflict.server.table_nodes import TableNodes
 from tests.fixtures.apart import apart, fill
 from tests.fixtures.divergence import diverge
 from tests.fixtures.waiting import wait_until
@@ -19,8 +20,10 @@ from tests.servers.repair.test_repair import same
 from tests.servers.repair.test_verify import verify
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from pgconflict.server.row_reader import Key
+    from pgconflict.server.table_nodes import KeyValues, Settled
     from tests.fixtures.operated import Desk
     from tests.fixtures.servers import Pair
 
@@ -167,8 +170,8 @@ def test_partitioned_and_wide_tables(pair: Pair, desk: Desk, root: bool) -> None
     # What is on its way to a partition is no finding either.
     assert (late["differing"], late["unsettled"]) == (0, 1)
     if root:
-        # Nothing brings a partition by its name then: nothing could repair it.
-        assert "where their table is, that" in left.out
+        # Named as the partition's, they are looked at in what brings them.
+        assert "2 rows: 2 equal" in left.out
     else:
         assert parts == ids[:2]
         assert left.out == "no row differs\n"
@@ -286,3 +289,70 @@ def test_a_node_that_answers_late_is_asked_again(
     assert answer.out, answer.err
     assert (answer.code, answer.document["differing"]) == (0, 0)
     assert answer.document["rows"] == {"a": 10, "b": 10}
+
+
+@pytest.mark.majors(18)
+def test_rows_that_take_long_are_looked_at_a_few_at_a_time(
+    pair: Pair, desk: Desk
+) -> None:
+    pair.both(
+        "create type slow as (x int);"
+        "create function slow_text(slow) returns text language sql as"
+        " $$ select pg_catalog.pg_sleep(0.02); select ($1).x::text $$;"
+        "create cast (slow as text) with function slow_text"
+    )
+    desk.limits = "statement_timeout: 500ms"
+    try:
+        with pair.replicate("create table {t} (id int primary key, v slow)") as one:
+            insert = (
+                "insert into {t} select n, row(n)::slow from generate_series(1, 60) n"
+            )
+            apart(one, "a", insert)
+            apart(one, "b", insert.replace("row(n)", "row(n + 1)"))
+
+            answer = desk.run("--json", "conflicts", "verify", one.table)
+    finally:
+        pair.both("drop type slow cascade")
+    assert answer.out, answer.err
+    assert (answer.code, answer.document["differing"]) == (3, 60)
+
+
+@pytest.mark.majors(18)
+def test_large_rows_are_not_all_kept_in_memory(
+    pair: Pair, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verify_rows, "LARGE", 1_000_000)
+    looked_at: list[int] = []
+    real = TableNodes.settle
+
+    async def settle(
+        self: TableNodes,
+        key: Key,
+        columns: Sequence[str],
+        wanted: Sequence[KeyValues],
+        wait_s: float,
+    ) -> dict[KeyValues, Settled]:
+        found = await real(self, key, columns, wanted, wait_s)
+        rows = [row for one in found.values() for row in one.rows.values()]
+        looked_at.append(verify_rows.size_of(rows))
+        return found
+
+    monkeypatch.setattr(TableNodes, "settle", settle)
+    with pair.replicate() as one:
+        values = (
+            "insert into {t} select n, repeat('a', 50000) from generate_series(1, 60) n"
+        )
+        apart(one, "a", values)
+        apart(one, "b", values.replace("'a'", "'b'"))
+
+        answer = desk.run("conflicts", "verify", one.table)
+        # The first look does not know yet how large they are.
+        most = max(looked_at[1:])
+        monkeypatch.setattr(conflicts_verify, "MOST_KEPT", 1_000_000)
+        monkeypatch.setattr(conflicts_verify, "AT_ONCE", 20)
+        document = desk.run("--json", "conflicts", "verify", one.table, "--range", "20")
+
+    assert "60 rows differ" in answer.out
+    assert most < 1_200_000
+    assert document.document["stopped"]
+    assert document.document["differing"] == 20
