@@ -33,33 +33,23 @@ PAGE: Final = 2000
 Transaction = tuple[int, int, int]  # subscription oid, remote xid, finish LSN
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
-    """A logical slot of a node, and whether the node knows commit times."""
-
-    node: str
-    commit_times: bool
-
-
 def publisher_of(
-    slot_name: str | None, subscriber: str, slots: Mapping[str, Sequence[Slot]]
+    slot_name: str | None, subscriber: str, slots: Mapping[str, Sequence[str]]
 ) -> str | None:
     """The configured node that publishes to a subscription; None if none surely does.
 
     `slots` maps slot names to the nodes that have one of that name. Two nodes with
     the same slot name can't be told apart, so that neither is taken.
 
-    >>> publisher_of("s", "b", {"s": [Slot("a", True)]})
+    >>> publisher_of("s", "b", {"s": ["a"]})
     'a'
-    >>> publisher_of("s", "b", {"s": [Slot("a", True), Slot("c", True)]}) is None
+    >>> publisher_of("s", "b", {"s": ["a", "c"]}) is None
     True
     """
     if slot_name is None:
         return None
-    nodes = [slot for slot in slots.get(slot_name, ()) if slot.node != subscriber]
-    if len(nodes) != 1 or not nodes[0].commit_times:
-        return None
-    return nodes[0].node
+    nodes = [node for node in slots.get(slot_name, ()) if node != subscriber]
+    return nodes[0] if len(nodes) == 1 else None
 
 
 @dataclass(slots=True)
@@ -127,15 +117,14 @@ class CommitTimes:
         return completed
 
 
-async def slots_of(nodes: Mapping[str, NodeSession]) -> dict[str, list[Slot]]:
+async def slots_of(nodes: Mapping[str, NodeSession]) -> dict[str, list[str]]:
     """Slot names to the nodes that have them.
 
     Raises:
         NodeUnavailableError: a node can't be asked now.
     """
-    found: dict[str, list[Slot]] = {}
+    found: dict[str, list[str]] = {}
     for node, session in nodes.items():
         for row in await session.rows("logical_slots"):
-            slot = Slot(node, row["commit_times"])
-            found.setdefault(row["slot_name"], []).append(slot)
+            found.setdefault(row["slot_name"], []).append(node)
     return found

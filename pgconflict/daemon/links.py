@@ -11,7 +11,6 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from pgconflict.daemon.commit_times import Slot as SlotPlace
 from pgconflict.daemon.commit_times import publisher_of
 from pgconflict.daemon.lag import WalHistory
 from pgconflict.daemon.node_metrics import REASONS, WAL_STATUSES
@@ -118,14 +117,13 @@ class Links:
         metrics.slot_invalidated.show(node, invalidated)
 
     def _show_lags(self) -> None:
-        places: dict[str, list[SlotPlace]] = {}
+        places: dict[str, list[str]] = {}
         slots: dict[tuple[str, str], Slot] = {}
         for node, state in self._states.items():
             for slot in state.slots:
                 # A standby's copy is not what the subscription reads.
                 if not slot.synced:
-                    place = SlotPlace(node, commit_times=True)
-                    places.setdefault(slot.name, []).append(place)
+                    places.setdefault(slot.name, []).append(node)
                     slots[node, slot.name] = slot
         for subscriber, state in self._states.items():
             behind: dict[Labels, float] = {}
@@ -144,7 +142,7 @@ class Links:
         self,
         one: Subscribed,
         subscriber: str,
-        places: Mapping[str, Sequence[SlotPlace]],
+        places: Mapping[str, Sequence[str]],
         slots: Mapping[tuple[str, str], Slot],
     ) -> tuple[int, float] | None:
         publisher = publisher_of(one.slot_name, subscriber, places)

@@ -209,9 +209,7 @@ class VerdictJob:
             watch.keys = self._keys(watch, sides)
         if watch.mark is None:
             # Parallel apply logs before the transaction has committed there.
-            found = watch.due.kind == Kind.DIFFERENCE
-            known = found or watch.due.entry.remote_at is not None
-            if known or watch.idle_s > PATIENCE_S:
+            if _has_committed(watch, sides.there) or watch.idle_s > PATIENCE_S:
                 watch.marked(Mark.of(sides.here, sides.there))
         elif watch.passed_at is None and watch.passes(sides):
             vacuumed = self._vacuumed(watch.due.entry, sides)
@@ -292,6 +290,15 @@ class VerdictJob:
                 self._job.metrics.verdicts.conflict_effects.labels(
                     one.due.node, one.due.subname, one.effect
                 ).inc()
+
+
+def _has_committed(watch: Watch, publisher: NodeView) -> bool:
+    """Whether the change is known to have committed there; its time is looked up."""
+    entry = watch.due.entry
+    if watch.due.kind == Kind.DIFFERENCE or entry.remote_at is not None:
+        return True
+    # There is no time to wait for. A finish LSN was sent with the commit.
+    return publisher.commits_since is None and entry.remote_lsn is not None
 
 
 async def _rows(

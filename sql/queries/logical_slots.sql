@@ -1,6 +1,5 @@
 -- returns: the logical replication slots that subscriptions of other servers read
 -- one row per slot; privilege: none
-select s.slot_name::text as slot_name, s.database::text as database, s.active,
-       pg_catalog.current_setting('track_commit_timestamp') = 'on' as commit_times
+select s.slot_name::text as slot_name, s.database::text as database, s.active
   from pg_catalog.pg_replication_slots s
  where s.slot_type = 'logical' and not s.temporary
