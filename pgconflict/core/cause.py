@@ -31,7 +31,7 @@ from pgconflict.core.evidence import (
     Decision,
     Logged,
 )
-from pgconflict.core.further import among_others
+from pgconflict.core.further import among_others, arrival, came_after
 from pgconflict.core.progress import Placed, Positions
 
 if TYPE_CHECKING:
@@ -54,6 +54,9 @@ _ROW_CAME_OR_WENT: Final = frozenset(
 """Types after which one node may have the row and the other not."""
 
 _NO_POSITIONS: Final = Positions()
+
+
+_LOG_TELLS: Final = "the other node's log tells that it had applied the local version"
 
 
 class _Order(StrEnum):
@@ -114,8 +117,12 @@ def decide(
     sure = {other.conflict_id for other in mirrored if other.of_this_row}
     proofs = tuple(sorted(later & sure))
     found = _proved(entry, mirrored, positions.placed, proofs)
+    came = arrival(entry, mirrored)
+    if found is None and further is not None and came is not None:
+        found = _told(entry, mirrored, orders[came.conflict_id])
     if found is not None:
-        return among_others(entry, found, proofs, positions.came_after, further)
+        moment = came_after(entry, mirrored, positions)
+        return among_others(entry, found, proofs, moment, further)
     unsure = _Order.UNSURE in orders.values()
     if unsure or later - sure:
         doubt = "can't be placed in time" if unsure else "may be about another row"
@@ -153,6 +160,13 @@ def _proved(
     return None
 
 
+def _told(entry: Logged, mirrored: Iterable[Logged], order: _Order) -> Decision | None:
+    """What B's own entry about the version tells, without a complete log."""
+    if order is not _Order.BEFORE or not _seen_for_certain(entry, mirrored):
+        return None
+    return Decision(cause=Cause.HAND_OVER, reason=_LOG_TELLS)
+
+
 def _seen_for_certain(entry: Logged, mirrored: Iterable[Logged]) -> bool:
     """Whether a change of A that B had passed was applied, and met by b."""
     if entry.conflict_type not in HANDED_OVER or entry.attempts > 1:
@@ -184,7 +198,7 @@ def _by_absence(
     if why:
         return _unknown(why[0])
     if told:
-        reason = "the other node's log tells that it had applied the local version"
+        reason = _LOG_TELLS
     else:
         reason = "the other node had applied the local version: it logged nothing"
     return Decision(cause=Cause.HAND_OVER, reason=reason)

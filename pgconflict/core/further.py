@@ -5,10 +5,6 @@ that two writes are concurrent takes that nobody passed one of them on. And B ma
 had A's change, then C's over it: that A handed over takes that nothing came between.
 B logs each change of a further node that meets A's, or what B made of it: so its log
 tells that, if it is complete since A's change came.
-
-The version that B's change met on A may have come from C. The same is asked of B and C
-then, and of C's log whether anything was written over that version there: else B may
-have built on a later version of C's, in which it is no more.
 """
 
 from __future__ import annotations
@@ -17,10 +13,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pgconflict.core.evidence import LOG_TIME_STEP, Cause, Decision, Logged
+from pgconflict.core.evidence import LOG_TIME_STEP, MISSING, Cause, Decision, Logged
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
+
+    from pgconflict.core.progress import Positions
 
 
 class Further(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,23 +29,46 @@ class Further(msgspec.Struct, frozen=True, kw_only=True):
     """None has passed one of the two on to the writer of the other."""
 
     entries: tuple[Logged, ...] = ()
-    """B's entries about changes that others than the version's writer made."""
-
-    of_writer: tuple[Logged, ...] = ()
-    """The entries of the version's writer; empty where A is that itself."""
-
-    subid: int | None = None
-    """By which B's changes come to the version's writer; None where that is A."""
+    """B's entries about changes that others than A made."""
 
     doubts: tuple[str, ...] = ()
     """Why one of these may be missing."""
+
+
+def arrival(entry: Logged, mirrored: Iterable[Logged]) -> Logged | None:
+    """Return B's entry about the very version that B's change met on A, if B had one.
+
+    It was applied then, at that time.
+    """
+    return next(
+        (
+            other
+            for other in mirrored
+            if other.remote_at is not None
+            and other.remote_at == entry.local_at
+            and other.attempts == 1
+            and other.of_this_row
+            and not (other.moves_here or other.stalls)
+            and other.conflict_type not in MISSING
+        ),
+        None,
+    )
+
+
+def came_after(
+    entry: Logged, mirrored: Iterable[Logged], positions: Positions
+) -> datetime | None:
+    """Return when the version had certainly not come to B yet, by B's clock."""
+    came = arrival(entry, mirrored)
+    known = [positions.came_after, None if came is None else came.logged_at]
+    return max((moment for moment in known if moment is not None), default=None)
 
 
 def among_others(
     entry: Logged,
     found: Decision,
     proofs: tuple[int, ...],
-    came_after: datetime | None,
+    came: datetime | None,
     further: Further | None,
 ) -> Decision:
     """Return what is proved of two nodes, if further ones do not change it.
@@ -55,60 +77,38 @@ def among_others(
         entry: Of node A, about a change of node B.
         found: What is proved if there is no further node.
         proofs: Entries of B by which it is.
-        came_after: When the version had certainly not come to B yet, by its clock.
+        came: When the version had certainly not come to B yet, by B's clock.
         further: None if there is none.
     """
     if further is None or found.cause is Cause.UNKNOWN:
         return found
     if found.cause is Cause.HAND_OVER:
-        doubt = _doubt_of_hand_over(entry, came_after, further)
+        doubt = _doubt_of_hand_over(entry, came, further)
         return found if doubt is None else _unknown(doubt)
     if further.apart:
         return found
-    # A's own version is one event with the change all the same: each node logged the
-    # other's write. A third node's may only have come late.
+    # The two are one event all the same: each node logged the other's write.
     return Decision(
         cause=Cause.UNKNOWN,
         reason="a third node may have passed one of the versions on",
-        entries=proofs if further.subid is None else (),
+        entries=proofs,
     )
 
 
 def _doubt_of_hand_over(
-    entry: Logged, came_after: datetime | None, further: Further
+    entry: Logged, came: datetime | None, further: Further
 ) -> str | None:
-    if came_after is None:
+    written = entry.remote_at
+    if came is None:
         return "when the other node applied the local version is not known"
     if further.doubts:
         return further.doubts[0]
-    written = entry.remote_at
     between = any(
-        other.last_logged_at + LOG_TIME_STEP > came_after
+        other.last_logged_at + LOG_TIME_STEP > came
         and (written is None or other.logged_at <= written)
         for other in further.entries
     )
-    if between or _written_over(entry, further):
-        return "a third node may have written in between"
-    return None
-
-
-def _written_over(entry: Logged, further: Further) -> bool:
-    """Whether the version may have been replaced on its own node by what B had not."""
-    met, written = entry.local_at, entry.remote_at
-    changes = [one for one in further.of_writer if one.subid == further.subid]
-    # What came there after B's change itself came after all that B had seen.
-    came = [one.last_logged_at for one in changes if one.remote_at == written]
-    until = min(came, default=None)
-    return any(
-        met is None or other.last_logged_at + LOG_TIME_STEP > met
-        for other in further.of_writer
-        if (until is None or other.logged_at <= until)
-        and not (other in changes and _not_before(other.remote_at, written))
-    )
-
-
-def _not_before(one: datetime | None, other: datetime | None) -> bool:
-    return one is not None and other is not None and one >= other
+    return "a third node may have written in between" if between else None
 
 
 def _unknown(reason: str) -> Decision:

@@ -135,27 +135,13 @@ class Samples:
         place = bisect_left(self._all, position, key=lambda one: one.reached)
         return None if place == len(self._all) else self._all[place].ended
 
-    def ended(self, xid: int) -> datetime | None:
-        """Return when a transaction had ended at latest, by the node's clock."""
-        place = bisect_left(self._all, 1, key=lambda one: int(_later(one, xid)))
-        return None if place == len(self._all) else self._all[place].ended
-
-    def from_on(self, moment: datetime) -> Sample | None:
-        """Return the first one that began then or later."""
-        place = bisect_left(self._all, moment, key=lambda one: one.began)
-        return None if place == len(self._all) else self._all[place]
-
     def after_xid(self, moment: datetime, xid: int) -> Sample | None:
         """Return the first since `moment` before which a transaction had ended."""
         place = bisect_left(self._all, moment, key=lambda one: one.began)
         for sample in self._all[place : place + 200]:
-            if _later(sample, xid):
+            if 0 < (sample.oldest_xid - xid) % _XIDS < _XIDS // 2:
                 return sample
         return None
-
-
-def _later(sample: Sample, xid: int) -> bool:
-    return 0 < (sample.oldest_xid - xid) % _XIDS < _XIDS // 2
 
 
 def arrival(
@@ -169,19 +155,6 @@ def arrival(
     return None if end is None else applied.reached(end.position)
 
 
-def passed_by(*, written: Samples, applied: Samples, xid: int) -> int | None:
-    """Return a place in a publisher's WAL behind a commit that a node had applied.
-
-    Args:
-        written: Positions of the WAL of the node that applied it.
-        applied: How far it had applied the publisher's.
-        xid: In which of its own transactions it did.
-    """
-    ended = written.ended(xid)
-    found = None if ended is None else applied.from_on(ended)
-    return None if found is None else found.position
-
-
 def place_write(
     *,
     written: Samples,
@@ -189,7 +162,6 @@ def place_write(
     commit: datetime | None,
     xid: int | None,
     other: datetime,
-    end: int | None = None,
 ) -> Positions:
     """Return whether another node's write had seen a commit, as far as that is told.
 
@@ -197,18 +169,15 @@ def place_write(
         written: Positions of the WAL of the node that committed.
         applied: How far the other node had applied it.
         commit: When that was, by the committing node's clock; None if there is none.
-        xid: Its transaction, or subtransaction, there; None if that is not known.
+        xid: Its transaction, or subtransaction, there.
         other: When the other node's write committed, by that node's clock.
-        end: A place in the WAL behind the commit, where `xid` does not tell it.
     """
-    begin = None
-    if commit is not None:
-        begin = written.before(commit)
-        behind = None if xid is None else written.after_xid(commit, xid)
-        end = end if behind is None else behind.position
+    begin = end = None
+    if commit is not None and xid is not None:
+        begin, end = written.before(commit), written.after_xid(commit, xid)
     seen, later = applied.before(other), applied.since(other)
     placed = None
-    if end is not None and seen is not None and seen.reached >= end:
+    if end is not None and seen is not None and seen.reached >= end.position:
         placed = Placed.SEEN
     elif begin is not None and later is not None and later.position <= begin.position:
         placed = Placed.UNSEEN

@@ -55,11 +55,6 @@ class RowEntry(msgspec.Struct, frozen=True, kw_only=True):
         return self._local.xid if self._local.origin_kind == "local" else None
 
     @property
-    def version_xid(self) -> int | None:
-        """The transaction of this node that wrote or applied that version."""
-        return self._local.xid
-
-    @property
     def local_subid(self) -> int | None:
         """The subscription that brought that version; None if none did."""
         origin = self._local.origin or ""

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from pgconflict.core.evidence import Cause
+from pgconflict.core.further import Further
 from pgconflict.core.progress import Positions
-from pgconflict.daemon.verdict_further import WritersOf
 from pgconflict.daemon.verdict_index import Index, publishers_of, undecided
 from pgconflict.daemon.verdict_keys import doubts_of_keys
 from pgconflict.daemon.verdict_links import (
@@ -22,22 +22,22 @@ from pgconflict.daemon.verdict_links import (
     skipped_before,
     skipped_there,
 )
-from pgconflict.daemon.verdict_tables import NEVER
+from pgconflict.daemon.verdict_third import decision_of, same_writes, writer_of
+from pgconflict.daemon.verdict_ways import other_ways
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from pgconflict.conflict_log.verdicts import Verdicts
+    from pgconflict.core.passing import Way
     from pgconflict.core.row_entry import RowEntry
-    from pgconflict.daemon.verdict_further import Writers
     from pgconflict.daemon.verdict_history import Progress
     from pgconflict.daemon.verdict_index import Publishers
     from pgconflict.daemon.verdict_links import AllSkipped, Sides
     from pgconflict.daemon.verdict_nodes import NodeView
     from pgconflict.daemon.verdict_tables import Tables
     from pgconflict.daemon.verdict_watch import Watch
-    from pgconflict.server.row_reader import RowTable
 
 _NOT_RECORDED: Final = "the other node's log is not recorded"
 _SKIPPED: Final = "the other node skipped the transaction of the local version"
@@ -71,75 +71,63 @@ class Causes:
             for watch in watches:
                 watch.decision = watch.decision or undecided(hopeless)
             return
-        finder = WritersOf(sides, views)
-        ready = [
-            (watch, await finder.find(watch.due.entry))
-            for watch in watches
-            if watch.cause is None and _log_is_read(watch, sides.there)
-        ]
-        # In their order: a hand-over tells of what came after it.
         ready = sorted(
-            (one for one in ready if _is_read(one[0], sides, one[1])),
-            key=lambda one: _place(one[0]),
+            (
+                watch
+                for watch in watches
+                if watch.cause is None
+                and _log_is_read(watch, sides.there)
+                and _writer_is_read(watch, sides, views)
+            ),
+            # In their order: a hand-over tells of what came after it.
+            key=_place,
         )
         if not ready:
             return
-        pairs = [sides, *finder.found]
-        for pair in finder.found:
-            if pair.here_table is not None:
-                self._tables.note(pair.here, pair.here_table)
-        entries = [watch.due.entry for watch, _ in ready]
-        systems = {
-            view.system_identifier for one in pairs for view in (one.here, one.there)
-        }
-        earliest = min(map(_began, entries)) - AROUND
-        texts = {text for entry in entries for text in _key_texts(entry)}
-        around = await verdicts.around(
-            list(systems), ready[0][0].table, earliest, sorted(texts)
-        )
-        versions = [entry.local_at for entry in entries if entry.local_at is not None]
-        skipped = await _dated(
-            await verdicts.skipped(
-                list(systems), min([earliest, *(at - AROUND for at in versions)])
-            ),
-            sides,
-        )
-        publishers = publishers_of(pairs)
-        index = Index(await _with_times(around, publishers), sides, publishers)
-        clocks = {view.name: view.offset for view in (sides.here, sides.there)}
-        for watch, writers in ready:
-            self._decide(watch, sides, writers, skipped, index)
-            watch.clocks = clocks
+        index, skipped = await _evidence(verdicts, sides, ready, views)
+        ways = await other_ways(sides, views) if sides.others_write else ()
+        for watch in ready:
+            entry = watch.due.entry
+            writer = writer_of(entry, sides, views) if sides.others_write else None
+            found = None
+            if writer is not None:
+                found = same_writes(entry, writer, index.about(entry))
+            if found is None:
+                self._decide(watch, sides, ways, skipped, index)
+            elif found.cause is not None or _waited_long(watch):
+                decision = decision_of(found, Cause(found.cause or Cause.UNKNOWN))
+                watch.decided(decision, watch.doubts or [])
+                watch.event = index.event(entry, decision)
+            # Else that one is decided first.
 
     def _decide(
         self,
         watch: Watch,
         sides: Sides,
-        writers: Writers | None,
+        ways: Sequence[Way] | None,
         skipped: AllSkipped,
         index: Index,
     ) -> None:
         entry = watch.due.entry
-        pair = sides if writers is None else writers.sides
-        lost = skipped_there(entry, pair, skipped)
+        lost = skipped_there(entry, sides, skipped)
         unlogged = doubts_of_log(entry, sides.there)
         before = skipped_before(entry, sides, skipped)
         why = [*(watch.doubts or []), *unlogged, *before, *lost]
         # Without its entry nobody knows whether what was applied there met the row.
-        unfound = [*unlogged, *doubts_of_keys(pair)]
-        unsure = lost or (unfound and before) or doubts_of_placing(entry, pair)
+        unfound = [*unlogged, *doubts_of_keys(sides)]
         positions = Positions()
-        if writers is not None and not unsure:
-            positions = self._progress.place(entry, writers)
+        if not (lost or (unfound and before) or doubts_of_placing(entry, sides)):
+            positions = self._progress.place(entry, sides)
         further = None
-        if sides.others_write and writers is not None:
-            further = index.further(entry, pair)
-            further = msgspec.structs.replace(
-                further,
-                apart=self._progress.kept_apart(entry, writers),
-                doubts=self._doubts_between(watch, positions, writers, sides),
+        if sides.others_write:
+            came = index.came_after(entry, positions)
+            further = Further(
+                apart=ways is not None
+                and self._progress.kept_apart(entry, sides, ways),
+                entries=index.of_others(entry),
+                doubts=(*before, *self._doubts_between(watch, came, sides)),
             )
-        decision = index.decide(entry, why, positions, pair, further)
+        decision = index.decide(entry, why, positions, further)
         if decision.cause is Cause.UNKNOWN and never_applied(entry, sides, skipped):
             decision = msgspec.structs.replace(
                 decision, cause=Cause.CONCURRENT, reason=_SKIPPED
@@ -148,39 +136,53 @@ class Causes:
         watch.event = index.event(entry, decision)
 
     def _doubts_between(
-        self, watch: Watch, positions: Positions, writers: Writers, sides: Sides
+        self, watch: Watch, came: datetime | None, sides: Sides
     ) -> tuple[str, ...]:
         """Why a change between a version and what was written on it may be missing."""
-        entry, passed_at = watch.due.entry, watch.passed_at
-        came, written, met = positions.came_after, entry.remote_at, entry.local_at
-        if came is None or written is None or met is None or passed_at is None:
+        view, table = sides.there, sides.there_table
+        written, passed_at = watch.due.entry.remote_at, watch.passed_at
+        if came is None or written is None or passed_at is None:
             return ()
-        pair = writers.sides
-        spans = [(*_of_there(pair), came, written)]
-        if pair is not sides:
-            spans.append((pair.here, pair.here_table, met, NEVER))
-        if not all(view.recorded_since(passed_at) for view, *_ in spans):
+        if not view.recorded_since(passed_at):
             return (_NOT_RECORDED,)
+        unknown = table is None or self._tables.vacuumed(view, table, came, written)
         return (
             *doubts_of_keys(sides),
-            *doubts_of_keys(pair),
-            *(
-                doubt
-                for view, table, since, until in spans
-                for doubt in doubts_of_entries(
-                    view,
-                    table,
-                    since,
-                    self._tables.same_since(view, table),
-                    vacuumed=table is None
-                    or self._tables.vacuumed(view, table, since, until),
-                )
+            *doubts_of_entries(
+                view,
+                table,
+                came,
+                self._tables.same_since(view, table),
+                vacuumed=unknown,
             ),
         )
 
 
-def _of_there(sides: Sides) -> tuple[NodeView, RowTable | None]:
-    return sides.there, sides.there_table
+async def _evidence(
+    verdicts: Verdicts,
+    sides: Sides,
+    ready: Sequence[Watch],
+    views: Mapping[str, NodeView],
+) -> tuple[Index, AllSkipped]:
+    """Return what was logged about these conflicts' rows, and what was skipped."""
+    entries = [watch.due.entry for watch in ready]
+    systems = {sides.here.system_identifier, sides.there.system_identifier}
+    writers = set[int]()
+    if sides.others_write:
+        found = [writer_of(entry, sides, views) for entry in entries]
+        writers = {one.view.system_identifier for one in found if one is not None}
+    earliest = min(map(_began, entries)) - AROUND
+    texts = {text for entry in entries for text in _key_texts(entry)}
+    around = await verdicts.around(
+        sorted(systems | writers), ready[0].table, earliest, sorted(texts)
+    )
+    versions = [entry.local_at for entry in entries if entry.local_at is not None]
+    since = min([earliest, *(at - AROUND for at in versions)])
+    skipped = await _dated(await verdicts.skipped(sorted(systems), since), sides)
+    clocks = {view.name: view.offset for view in (sides.here, sides.there)}
+    for watch in ready:
+        watch.clocks = clocks
+    return Index(await _with_times(around, publishers_of(sides)), sides), skipped
 
 
 def _undecidable(sides: Sides) -> str | None:
@@ -285,16 +287,21 @@ def _log_is_read(watch: Watch, node: NodeView) -> bool:
         return False
     if node.recorded_since(passed_at):
         return True
-    if time.monotonic() - passed_at < NO_LOG_S:
+    if not _waited_long(watch):
         return False
     watch.doubts = [_NOT_RECORDED]
     return True
 
 
-def _is_read(watch: Watch, sides: Sides, writers: Writers | None) -> bool:
-    if writers is None or writers.sides is sides:
+def _waited_long(watch: Watch) -> bool:
+    return time.monotonic() - (watch.passed_at or 0.0) >= NO_LOG_S
+
+
+def _writer_is_read(watch: Watch, sides: Sides, views: Mapping[str, NodeView]) -> bool:
+    if not sides.others_write:
         return True
-    return _log_is_read(watch, writers.sides.here)
+    writer = writer_of(watch.due.entry, sides, views)
+    return writer is None or _log_is_read(watch, writer.view)
 
 
 def _place(watch: Watch) -> tuple[datetime, int]:

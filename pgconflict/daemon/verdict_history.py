@@ -15,19 +15,13 @@ import msgspec
 
 from pgconflict.conflict_log.positions import Seen
 from pgconflict.core.passing import Commit, PositionsSeen, kept_from
-from pgconflict.core.progress import (
-    Positions,
-    Samples,
-    arrival,
-    passed_by,
-    place_write,
-)
+from pgconflict.core.progress import Positions, Samples, arrival, place_write
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Sequence
 
+    from pgconflict.core.passing import Way
     from pgconflict.core.row_entry import RowEntry
-    from pgconflict.daemon.verdict_further import Writers
     from pgconflict.daemon.verdict_links import Sides
     from pgconflict.daemon.verdict_nodes import NodeView
 
@@ -163,46 +157,29 @@ class Progress:
         for key in [key for key in self._applied if key[0] == system_identifier]:
             del self._applied[key]
 
-    def place(self, entry: RowEntry, writers: Writers) -> Positions:
+    def place(self, entry: RowEntry, sides: Sides) -> Positions:
         """Return whether the publisher had applied the version that its change met."""
-        sides = writers.sides
+        at, xid = entry.local_at, entry.local_xid
         if sides.back is None or entry.remote_at is None:
             return Positions()
         return place_write(
             written=self._written[sides.here.system_identifier],
             applied=self._applied[sides.there.system_identifier, sides.back.subid],
-            commit=entry.local_at,
-            xid=entry.local_xid,
-            other=entry.remote_at,
-            end=self._passed_by(entry, writers),
-        )
-
-    def _passed_by(self, entry: RowEntry, writers: Writers) -> int | None:
-        """A place behind a third node's version in the WAL of that node."""
-        here, xid = entry.system_identifier, entry.version_xid
-        if writers.brought is None or xid is None:
-            return None
-        return passed_by(
-            written=self._written[here],
-            applied=self._applied[here, writers.brought],
+            commit=at,
             xid=xid,
+            other=entry.remote_at,
         )
 
-    def kept_apart(self, entry: RowEntry, writers: Writers) -> bool:
+    def kept_apart(self, entry: RowEntry, sides: Sides, ways: Sequence[Way]) -> bool:
         """Whether neither writer can have seen the other's version by other ways."""
         at, written = entry.local_at, entry.remote_at
-        sides, ways = writers.sides, writers.ways
-        if at is None or written is None or ways is None:
-            return False
-        if entry.local_xid is None and writers.back is None:
+        if at is None or entry.local_xid is None or written is None:
             return False
         ours = Commit(sides.here.system_identifier, at)
         theirs = Commit(sides.there.system_identifier, written)
         seen = PositionsSeen(self._written, self._applied)
-        # The node that logged gets the change only now; a third node may have had it.
-        all_ways = ways if writers.back is None else (*ways, writers.back)
         return kept_from(ours, theirs, ways, seen) and kept_from(
-            theirs, ours, all_ways, seen
+            theirs, ours, ways, seen
         )
 
     def arrived(self, entry: RowEntry, sides: Sides) -> datetime | None:

@@ -10,12 +10,14 @@ import msgspec
 from pgconflict.core.cause import decide
 from pgconflict.core.event import Member, digest_of_write
 from pgconflict.core.evidence import Cause, Decision
-from pgconflict.core.further import Further
+from pgconflict.core.further import came_after
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
 
     from pgconflict.core.evidence import Logged
+    from pgconflict.core.further import Further
     from pgconflict.core.progress import Positions
     from pgconflict.core.row_entry import KeyValues, RowEntry
     from pgconflict.daemon.verdict_links import Sides
@@ -28,12 +30,12 @@ if TYPE_CHECKING:
 class Index:
     """Entries of the nodes by the keys that they are about."""
 
-    def __init__(
-        self, entries: Iterable[RowEntry], sides: Sides, publishers: Publishers
-    ) -> None:
+    def __init__(self, entries: Iterable[RowEntry], sides: Sides) -> None:
         self._columns = sides.key or ()
         self._sides = sides
-        self._publishers = publishers
+        self._publishers = publishers_of(sides)
+        back = None if sides.back is None else sides.back.subid
+        self._back = (sides.there.system_identifier, back)
         self._by_number: dict[int, RowEntry] = {}
         self._by_key: dict[KeyValues, list[RowEntry]] = defaultdict(list)
         self._any_key: list[RowEntry] = []
@@ -53,27 +55,19 @@ class Index:
         entry: RowEntry,
         why: Sequence[str],
         positions: Positions,
-        pair: Sides,
         further: Further | None,
     ) -> Decision:
-        """Decide one conflict; `pair`: who wrote its version, and its publisher."""
-        columns = self._columns
-        key = entry.key(columns)
-        itself = None if key is None else entry.logged(columns, key)
-        if key is None or itself is None:
+        """Decide one conflict."""
+        itself = self._logged(entry)
+        if itself is None:
             return undecided("the row's key is not known")
-        if pair is not self._sides:
-            # Of a session of the node that wrote it, and asked with that node's eyes.
-            itself = msgspec.structs.replace(itself, local_kind="local")
-        back = None if pair.back is None else pair.back.subid
-        there = pair.there.system_identifier
         decision = decide(
             itself,
-            [one for way, one in self._others(entry) if way == (there, back)],
+            self._mirrored(entry),
             [
                 one
-                for (system, _), one in self._others(entry)
-                if system == entry.system_identifier
+                for other, one in self._others(entry)
+                if other.system_identifier == entry.system_identifier
             ],
             why,
             positions,
@@ -83,26 +77,39 @@ class Index:
             self._handed_over.add(entry.conflict_id)
         return decision
 
-    def further(self, entry: RowEntry, pair: Sides) -> Further:
-        """Return what was logged about changes of further nodes."""
-        there, writer = pair.there.system_identifier, pair.here.system_identifier
-        back = None if pair.back is None else pair.back.subid
-        others = list(self._others(entry))
-        entries = tuple(
-            one for (system, subid), one in others if system == there and subid != back
-        )
-        if pair is self._sides:
-            return Further(entries=entries)
-        return Further(
-            entries=entries,
-            of_writer=tuple(one for (system, _), one in others if system == writer),
-            subid=pair.subscription.subid,
+    def about(self, entry: RowEntry) -> list[RowEntry]:
+        """Return the further entries that may be about its row."""
+        return [other for other, _ in self._others(entry)]
+
+    def came_after(self, entry: RowEntry, positions: Positions) -> datetime | None:
+        """Return when its version had certainly not come to the publisher yet."""
+        itself = self._logged(entry)
+        if itself is None:
+            return None
+        return came_after(itself, self._mirrored(entry), positions)
+
+    def of_others(self, entry: RowEntry) -> tuple[Logged, ...]:
+        """Return what the publisher logged about changes of further nodes."""
+        there, back = self._back
+        return tuple(
+            one
+            for other, one in self._others(entry)
+            if other.system_identifier == there and other.subid != back
         )
 
-    def _others(
-        self, entry: RowEntry
-    ) -> Iterator[tuple[tuple[int, int | None], Logged]]:
-        """The further entries about its row, by node and subscription."""
+    def _mirrored(self, entry: RowEntry) -> list[Logged]:
+        """What the publisher logged about changes of the node that logged."""
+        return [
+            one
+            for other, one in self._others(entry)
+            if (other.system_identifier, other.subid) == self._back
+        ]
+
+    def _logged(self, entry: RowEntry) -> Logged | None:
+        key = entry.key(self._columns)
+        return None if key is None else entry.logged(self._columns, key)
+
+    def _others(self, entry: RowEntry) -> Iterator[tuple[RowEntry, Logged]]:
         columns = self._columns
         key = entry.key(columns)
         if key is None:
@@ -113,7 +120,7 @@ class Index:
                 continue
             if other.conflict_id in self._handed_over:
                 logged = msgspec.structs.replace(logged, handed_over=True)
-            yield (other.system_identifier, other.subid), logged
+            yield other, logged
 
     def event(self, entry: RowEntry, decision: Decision) -> tuple[Member, ...]:
         """Return the entries that are one event with this one; empty if none is."""
@@ -137,13 +144,13 @@ class Index:
         return Member(entry.conflict_id, entry.first_logged_at, tuple(writes))
 
 
-def publishers_of(pairs: Iterable[Sides]) -> Publishers:
+def publishers_of(sides: Sides) -> Publishers:
     """Return who sends the changes, by node and subscription."""
+    here, there = sides.here, sides.there
     found: dict[tuple[int, int | None], NodeView] = {}
-    for one in pairs:
-        found[one.here.system_identifier, one.subscription.subid] = one.there
-        if one.back is not None:
-            found[one.there.system_identifier, one.back.subid] = one.here
+    found[here.system_identifier, sides.subscription.subid] = there
+    if sides.back is not None:
+        found[there.system_identifier, sides.back.subid] = here
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import threading
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import psycopg
 
@@ -21,11 +21,21 @@ from tests.fixtures.daemon import Daemon as Process
 from tests.fixtures.waiting import wait_until
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
+    from tests.fixtures.nodes import Node
     from tests.fixtures.servers import Pair
 
 RATE = 5000
+
+
+class HasNodes(Protocol):
+    """A pair, or a mesh."""
+
+    @property
+    def nodes(self) -> Sequence[Node]:
+        """The nodes."""
 
 
 class Asked:
@@ -44,10 +54,10 @@ class Asked:
         with psycopg.connect(self.dsn, autocommit=True) as connection:
             connection.execute(statement.encode())
 
-    def wait_followed(self) -> None:
+    def wait_followed(self, nodes: int) -> None:
         wait_until(
-            lambda: self.rows("select from pgconflict.log_complete offset 1"),
-            "both logs are followed",
+            lambda: len(self.rows("select from pgconflict.log_complete")) == nodes,
+            "every log is followed",
         )
 
     def settle(self, timeout: float) -> None:
@@ -77,9 +87,9 @@ class Asked:
 
 
 class Daemon(Asked):
-    """The jobs `tail` and `verdict` of a pair, in a thread of their own."""
+    """The jobs `tail` and `verdict` of nodes, in a thread of their own."""
 
-    def __init__(self, pair: Pair, dsn: str) -> None:
+    def __init__(self, pair: HasNodes, dsn: str) -> None:
         super().__init__(dsn)
         self.metrics = Metrics()
         self._config = Config(
@@ -94,7 +104,7 @@ class Daemon(Asked):
         self._thread.start()
         assert self._ready.wait(10)
         try:
-            self.wait_followed()
+            self.wait_followed(len(self._config.nodes))
         except BaseException:
             self._end()
             raise
@@ -161,7 +171,7 @@ class KilledDaemon(Asked):
     def __enter__(self) -> Self:
         try:
             self._process.start()
-            self.wait_followed()
+            self.wait_followed(len(self._process.config["nodes"]))
         except BaseException:
             self._process.kill()
             raise

@@ -19,7 +19,6 @@ from pgconflict.core.progress import (
     Positions,
     Sample,
     Samples,
-    passed_by,
     place_write,
 )
 
@@ -236,63 +235,53 @@ class Mesh:
 
     def decide(self, entry: Entry) -> Cause:
         here, there = entry.node, entry.remote.node
-        writer = here if entry.local is None else entry.local.node
+        if entry.local is not None and entry.local.node != here:
+            return self.of_writer(entry)
         own = [
             one.logged for one in self.entries if one.node == here and one is not entry
         ]
-        logged = entry.logged
-        if writer not in {here, there}:
-            logged = msgspec.structs.replace(logged, local_kind="local")
         return decide(
-            logged,
-            self.about(there, writer),
+            entry.logged,
+            self.about(there, here),
             own,
             ["more nodes"],
-            self.positions(entry, writer),
+            self.positions(entry),
             further=Further(
-                apart=self.apart(entry, writer),
+                apart=self.apart(entry),
                 entries=tuple(
                     one.logged
                     for one in self.entries
-                    if one.node == there and one.remote.node != writer
+                    if one.node == there and one.remote.node != here
                 ),
-                of_writer=tuple(
-                    one.logged
-                    for one in self.entries
-                    if writer != here and one.node == writer
-                ),
-                subid=there,
             ),
         ).cause
 
-    def positions(self, entry: Entry, writer: int) -> Positions:
+    def of_writer(self, entry: Entry) -> Cause:
+        """What the node says of the same two writes that wrote the version."""
+        for one in self.entries:
+            same = (one.remote, one.local) == (entry.remote, entry.local)
+            if same and entry.local is not None and one.node == entry.local.node:
+                return self.decide(one)
+        return Cause.UNKNOWN
+
+    def positions(self, entry: Entry) -> Positions:
         here, there, local = entry.node, entry.remote.node, entry.local
-        written = self.seen.written
-        end = None
-        if writer != here:
-            end = passed_by(
-                written=written[here],
-                applied=self.seen.applied[here, writer],
-                xid=entry.local_xid,
-            )
         return place_write(
-            written=written[writer],
-            applied=self.seen.applied[there, writer],
+            written=self.seen.written[here],
+            applied=self.seen.applied[there, here],
             commit=None if local is None else local.at,
-            xid=entry.local_xid if writer == here and local is not None else None,
+            xid=None if local is None else entry.local_xid,
             other=entry.remote.at,
-            end=end,
         )
 
-    def apart(self, entry: Entry, writer: int) -> bool:
-        there, local = entry.remote.node, entry.local
-        if local is None or writer == there:
+    def apart(self, entry: Entry) -> bool:
+        here, there, local = entry.node, entry.remote.node, entry.local
+        if local is None:
             return False
-        ours, theirs = Commit(writer, local.at), Commit(there, entry.remote.at)
-        ways = self.ways(writer, there)
-        back = [] if writer == entry.node else [Way(there, writer, there)]
+        ours, theirs = Commit(here, local.at), Commit(there, entry.remote.at)
+        ways = self.ways(here, there)
         return kept_from(ours, theirs, ways, self.seen) and kept_from(
-            theirs, ours, [*ways, *back], self.seen
+            theirs, ours, ways, self.seen
         )
 
 

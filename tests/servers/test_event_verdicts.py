@@ -5,85 +5,20 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pgconflict.cli.main import main
-from tests.fixtures.nodes import Node, Subscription, numbers
+from tests.fixtures.mesh import Mesh
 from tests.fixtures.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tests.fixtures.daemon import Daemon
+    from tests.fixtures.nodes import Node
     from tests.fixtures.servers import Pair, Servers
-
-CREATE = "create table {t} (id int primary key, v text, w text)"
-
-
-class Mesh:
-    """Nodes of which each sends its own writes of one table to each other."""
-
-    def __init__(self, *nodes: Node) -> None:
-        self.nodes = nodes
-        # The servers' logs have what other tests did, too.
-        self.table = f"met{next(numbers)}"
-        self.ways = [
-            Subscription(f"{self.table}_{one}_{two}", self.table, one, two)
-            for one in nodes
-            for two in nodes
-            if one is not two
-        ]
-
-    def __enter__(self) -> Self:
-        for node in self.nodes:
-            node.execute(
-                f"{CREATE.format(t=self.table)};"
-                f" create publication {self.table} for table {self.table};"
-                f" insert into {self.table} values (1, 'x', 'y'), (2, 'x', 'y')"
-            )
-        for way in self.ways:
-            way.create({"copy_data": False, "origin": "none"})
-        for way in self.ways:
-            wait_until(way.streaming, f"{way.name} streams")
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for way in self.ways:
-            way.drop()
-        for node in self.nodes:
-            node.execute(f"drop publication {self.table}; drop table {self.table}")
-
-    def followed(self, new_daemon: Callable[..., Daemon]) -> Daemon:
-        """A daemon that follows every log: now a missing entry proves something."""
-        daemon = new_daemon({node.name: node.dsn for node in self.nodes})
-        daemon.start()
-        wait_until(
-            lambda: (
-                len(daemon.query("select from pgconflict.log_complete"))
-                == len(self.nodes)
-            ),
-            "every log is followed",
-        )
-        return daemon
-
-    def way(self, one: Node, two: Node) -> Subscription:
-        """What one node sends to another."""
-        return next(
-            way for way in self.ways if way.publisher is one and way.subscriber is two
-        )
-
-    @contextlib.contextmanager
-    def apart(self, *ways: Subscription) -> Iterator[None]:
-        """Nobody sees what another writes until the end, or not by these ways."""
-        held = ways or self.ways
-        for way in held:
-            way.alter("disable")
-        wait_until(lambda: not any(way.worker() for way in held), "none applies")
-        yield
-        for way in held:
-            way.alter("enable")
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.servers.test_event_verdicts import Mesh
+from tests.fixtures.mesh import Mesh
 
 if TYPE_CHECKING:
     from collections.abc import Callable

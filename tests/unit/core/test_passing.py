@@ -153,38 +153,62 @@ def third(logged: float, **how: object) -> Logged:
             Further(entries=(third(2, last_logged_at=at(5)),)),
             Cause.UNKNOWN,
         ),
-        # Written over on its own node, before it was written at all, or by this change.
-        (SEEN, Further(of_writer=(third(1.5),), subid=4), Cause.UNKNOWN),
-        (SEEN, Further(of_writer=(third(0.5),), subid=4), Cause.HAND_OVER),
-        (
-            SEEN,
-            Further(of_writer=(third(8, remote_at=at(7)),), subid=9),
-            Cause.HAND_OVER,
-        ),
-        (SEEN, Further(of_writer=(third(8, remote_at=None),), subid=9), Cause.UNKNOWN),
-        # Over this change, when it had come there.
-        (
-            SEEN,
-            Further(
-                of_writer=(third(8, remote_at=at(7)), third(8.5, subid=5)), subid=9
-            ),
-            Cause.HAND_OVER,
-        ),
-        (
-            SEEN,
-            Further(
-                of_writer=(third(8, remote_at=at(7)), third(7.5, subid=5)), subid=9
-            ),
-            Cause.UNKNOWN,
-        ),
-        (
-            SEEN,
-            Further(of_writer=(third(8, remote_at=at(6)),), subid=9),
-            Cause.UNKNOWN,
-        ),
     ],
 )
 def test_a_hand_over_among_three_needs_that_nothing_came_between(
     positions: Positions, further: Further | None, cause: Cause
 ) -> None:
     assert decide(MET, [], [], ["a doubt"], positions, further=further).cause is cause
+
+
+# B logged that the version came, at 4 s.
+CAME = msgspec.structs.replace(
+    LATE, conflict_id=3, logged_at=at(4), last_logged_at=at(4), local_at=at(0.5)
+)
+
+
+@pytest.mark.parametrize(
+    ("came", "further", "cause"),
+    [
+        (CAME, Further(), Cause.HAND_OVER),
+        (CAME, Further(entries=(third(3.9),)), Cause.HAND_OVER),
+        (CAME, Further(entries=(third(4.5),)), Cause.UNKNOWN),
+        (CAME, Further(doubts=("it may be missing",)), Cause.UNKNOWN),
+        # Another change of that node; tried again; about another row, perhaps.
+        (
+            msgspec.structs.replace(CAME, remote_at=at(0.9)),
+            Further(),
+            Cause.UNKNOWN,
+        ),
+        (msgspec.structs.replace(CAME, attempts=2), Further(), Cause.UNKNOWN),
+        (msgspec.structs.replace(CAME, of_this_row=False), Further(), Cause.UNKNOWN),
+        (msgspec.structs.replace(CAME, moves_here=True), Further(), Cause.UNKNOWN),
+        # It met no row, and so did not become the row's version.
+        (
+            msgspec.structs.replace(
+                CAME, conflict_type="update_missing", local_at=None
+            ),
+            Further(),
+            Cause.UNKNOWN,
+        ),
+        # Within the millisecond in which B wrote.
+        (
+            msgspec.structs.replace(
+                CAME, logged_at=at(7), last_logged_at=at(7), local_kind="origin"
+            ),
+            Further(),
+            Cause.UNKNOWN,
+        ),
+    ],
+)
+def test_the_log_tells_when_a_version_came(
+    came: Logged, further: Further, cause: Cause
+) -> None:
+    assert decide(MET, [came], [], ["more nodes"], further=further).cause is cause
+
+
+def test_what_the_log_tells_is_later_than_what_positions_do() -> None:
+    between = Further(entries=(third(3.5),))
+
+    assert decide(MET, [CAME], [], [], SEEN, further=between).cause is Cause.HAND_OVER
+    assert decide(MET, [], [], [], SEEN, further=between).cause is Cause.UNKNOWN
