@@ -1,0 +1,137 @@
+"""Which entry of a third node is about the same two writes."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import msgspec
+import pytest
+
+from pgconflict.core.conflict import LocalConflict
+from pgconflict.core.evidence import Cause
+from pgconflict.core.row_entry import RowEntry
+from pgconflict.daemon.verdict_third import (
+    Writer,
+    decision_of,
+    same_writes,
+    writer_of,
+)
+
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+A, C = 1, 3
+OF_C, OF_B_AT_C = 31, 23
+
+
+def version(
+    at: datetime = NOON, xid: int | None = 7, origin: str | None = None
+) -> tuple[LocalConflict, ...]:
+    kind: Any = "local" if origin is None else "origin"
+    return (
+        LocalConflict(
+            xid=xid, commit_ts=at.isoformat(), origin=origin, origin_kind=kind
+        ),
+    )
+
+
+MET_BY_A = RowEntry(
+    conflict_id=1,
+    system_identifier=A,
+    subid=21,
+    conflict_type="update_origin_differs",
+    stalls=False,
+    status="applied",
+    first_logged_at=NOON,
+    last_logged_at=NOON,
+    attempts=1,
+    operation="UPDATE",
+    remote_xid=900,
+    remote_at=NOON,
+    remote_lsn=1,
+    replica_identity={"id": "1"},
+    replica_identity_text="(1)",
+    remote_tuple=None,
+    truncated_columns=(),
+    local_conflicts=version(xid=55, origin=f"pg_{OF_C}"),
+)
+MET_BY_C = msgspec.structs.replace(
+    MET_BY_A,
+    conflict_id=2,
+    system_identifier=C,
+    subid=OF_B_AT_C,
+    local_conflicts=version(),
+)
+THIRD: Any = SimpleNamespace(system_identifier=C)
+
+
+def changed(**how: Any) -> RowEntry:
+    return msgspec.structs.replace(MET_BY_C, **how)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        changed(system_identifier=A),
+        changed(subid=24),
+        changed(remote_xid=901),
+        changed(remote_xid=None),
+        # Another version of that node, or one that it had from elsewhere.
+        changed(local_conflicts=version(NOON + timedelta(microseconds=1))),
+        changed(local_conflicts=version(origin="pg_9")),
+        changed(local_conflicts=()),
+    ],
+)
+def test_only_an_entry_about_both_writes(other: RowEntry) -> None:
+    writer = Writer(THIRD, frozenset({OF_B_AT_C}))
+
+    assert same_writes(MET_BY_A, writer, [other]) is None
+    assert same_writes(MET_BY_A, writer, [other, MET_BY_C]) is MET_BY_C
+
+
+def test_what_proves_them_concurrent_is_part_of_the_event() -> None:
+    assert decision_of(MET_BY_C, Cause.CONCURRENT).entries == (2,)
+    assert decision_of(MET_BY_C, Cause.HAND_OVER).entries == ()
+
+
+def sides(*, of_others: bool) -> Any:
+    here = SimpleNamespace(
+        subscriptions={
+            OF_C: SimpleNamespace(publisher="c"),
+            21: SimpleNamespace(publisher="b"),
+        }
+    )
+    incoming = [
+        SimpleNamespace(subid=OF_C, of_others=of_others),
+        SimpleNamespace(subid=21, of_others=False),
+    ]
+    return SimpleNamespace(
+        here=here,
+        there=SimpleNamespace(name="b"),
+        here_table=SimpleNamespace(incoming=incoming),
+    )
+
+
+def test_the_writer_is_who_sent_the_version() -> None:
+    third = SimpleNamespace(
+        subscriptions={
+            OF_B_AT_C: SimpleNamespace(subid=OF_B_AT_C, publisher="b"),
+            4: SimpleNamespace(subid=4, publisher="a"),
+        }
+    )
+    of_b = sides(of_others=False)
+    views: Any = {"b": of_b.there, "c": third}
+
+    found = writer_of(MET_BY_A, of_b, views)
+
+    assert found is not None
+    assert found.view is views["c"]
+    assert found.subids == {OF_B_AT_C}
+    # It may only have passed the version on.
+    assert writer_of(MET_BY_A, sides(of_others=True), views) is None
+    assert writer_of(MET_BY_A, of_b, {"b": of_b.there}) is None
+    assert writer_of(MET_BY_C, of_b, views) is None
+    by_b = version(origin="pg_21")
+    assert writer_of(changed(local_conflicts=by_b), of_b, views) is None
+    of_a_copy = version(origin=f"pg_{OF_C}_16384")
+    assert writer_of(changed(local_conflicts=of_a_copy), of_b, views) is None
