@@ -121,7 +121,9 @@ def _differs(row: Differing) -> str:
 def _outcome(progress: Progress, found: Found) -> str:
     said = []
     if progress.differing:
-        said.append(f"{output.plural(progress.differing, 'row')} differ")
+        one = progress.differing == 1
+        rows = output.plural(progress.differing, "row")
+        said.append(f"{rows} {'differs' if one else 'differ'}")
     if progress.unsettled:
         said.append(f"{progress.unsettled} written or waited for all the time")
     if found.types_differ:

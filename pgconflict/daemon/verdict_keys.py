@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from pgconflict.server.row_reader import ANY_SIZE
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -16,9 +18,6 @@ if TYPE_CHECKING:
     from pgconflict.daemon.verdict_links import Sides
     from pgconflict.daemon.verdict_nodes import NodeView
     from pgconflict.server.row_reader import RowTable
-
-_ANY_SIZE: Final = frozenset({"integer", "text"})
-"""Print alike in columns of whatever length; of kind `type` where that is the same."""
 
 _TIMES: Final = frozenset({"date", "zone"})
 
@@ -72,8 +71,8 @@ def _alike(
         return False
     if kind in _TIMES:
         return _print_times_alike(nodes, zones=kind == "zone")
-    same_type = here.types[column] == there.types[column]
-    return kind in _ANY_SIZE or (kind == "type" and same_type)
+    same = here.kind(column) == there.kind(column)
+    return same and kind in {*ANY_SIZE, "type"}
 
 
 def _print_times_alike(nodes: Sequence[NodeView], *, zones: bool) -> bool:

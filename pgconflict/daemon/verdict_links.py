@@ -106,7 +106,7 @@ class Sides:
         """Return why a difference in these columns may be as it should be."""
         here, there = self.here_table, self.there_table
         if here is not None and there is not None and columns:
-            alike = [c for c in columns if here.types[c] == there.types[c]]
+            alike = [c for c in columns if here.kind(c) == there.kind(c)]
             if not alike:
                 return Reason.TYPES_DIFFER
         return None

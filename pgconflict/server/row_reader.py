@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 Key = tuple[str, ...]
 
+ANY_SIZE: Final = frozenset({"integer", "text"})
+"""What a column `prints` that has the same values in a type of another size."""
+
 # Two nodes print equal values equally with these.
 SETTINGS: Final = {
     "enable_seqscan": "off",
@@ -112,6 +115,11 @@ class RowTable:
     """How long they all took together; None until 17."""
 
     incoming: tuple[Incoming, ...]
+
+    def kind(self, column: str) -> str:
+        """Return its type: of integers, and of text, one word whatever their size."""
+        prints = self.prints[column]
+        return prints if prints in ANY_SIZE else self.types[column]
 
     def key_within(self, columns: Sequence[str]) -> Key | None:
         """Return the key that these columns hold, if they hold one."""

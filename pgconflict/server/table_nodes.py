@@ -185,7 +185,7 @@ class TableNodes:
         """Whether none of these columns has one type everywhere."""
         tables = [one.table for one in self.nodes.values()]
         return bool(columns) and all(
-            len({table.types[column] for table in tables}) > 1 for column in columns
+            len({table.kind(column) for table in tables}) > 1 for column in columns
         )
 
     async def read(

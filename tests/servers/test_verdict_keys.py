@@ -75,7 +75,11 @@ def told(
 @pytest.mark.parametrize(
     ("key", "on_b", "doubt"),
     [
-        ("k int primary key", "alter k type bigint", None),
+        (
+            "k int primary key",
+            "alter k type bigint, alter v type varchar(20)",
+            None,
+        ),
         ("k numeric primary key", "alter k type numeric(9, 3)", DIFFERENTLY),
         (
             "k int, l int default 2, primary key (k, l)",
