@@ -154,6 +154,8 @@ class _Verification:
         self._suspects: list[KeyValues] = []
         self._looks = Looks(arguments.wait)
         self._saved = self._began = time.monotonic()
+        self._noted = arguments.resume
+        """Whether it is written down how far it came."""
 
     async def run(self) -> int:
         order = await shared_order(self._nodes)
@@ -164,16 +166,20 @@ class _Verification:
         bar = Counting("rows", max(total, 1))
         bar.advance(max(progress.rows))
         after = None if progress.position is None else tuple(progress.position)
-        async for part in compared.ranges(after):
-            await self._note(part, order, progress)
-            bar.advance(max(part.rows))
-            found = self._found
-            enough = found.number >= self._arguments.most or found.kept > MOST_KEPT
-            if enough and part.end is not None:
-                self._stop(progress)
-                break
-        else:
+        try:
+            async for part in compared.ranges(after):
+                await self._note(part, order, progress)
+                bar.advance(max(part.rows))
+                found = self._found
+                enough = found.number >= self._arguments.most or found.kept > MOST_KEPT
+                if enough and part.end is not None:
+                    self._stop(progress)
+                    break
+        except BaseException:
             bar.advance(bar.total)
+            self._say_cut_short()
+            raise
+        bar.advance(bar.total)
         seconds = time.monotonic() - self._began
         report = Report(self._nodes, self._names, order, progress, self._found, seconds)
         if self._arguments.json:
@@ -181,6 +187,14 @@ class _Verification:
         else:
             report.print(stored=self._log is not None)
         return FINDINGS if progress.differing or progress.unsettled else 0
+
+    def _say_cut_short(self) -> None:
+        """What an error or an interrupt leaves: the error itself is said after it."""
+        if self._log is None:
+            return
+        rows = output.plural(len(self._found.rows), "difference")
+        goes_on = "; --resume goes on from there" if self._noted else ""
+        say(f"cut short: {rows} recorded so far{goes_on}")
 
     def _stop(self, progress: Progress) -> None:
         """Leave the rest: a table that differs as a whole has findings without end."""
@@ -245,6 +259,7 @@ class _Verification:
             self._saved = time.monotonic()
             with _storing():
                 self._log.advance(progress, done=part.end is None)
+            self._noted = True
 
     async def _settle(self, order: Order, progress: Progress) -> None:
         suspects, self._suspects = self._suspects, []

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import asyncpg
 import msgspec
 
 from pgconflict.cli.repair_wanted import Wanted
 from pgconflict.core.repair import LATEST, Chosen, Version, choose, writes
+from pgconflict.errors import NodeUnavailableError
 from pgconflict.server.repair import Effects, RowPlan, echo, effects, statement
 from pgconflict.server.row_filters import kept_back
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from pgconflict.core.verdict import Row
     from pgconflict.server.row_reader import Key
     from pgconflict.server.table_nodes import KeyValues, Settled, TableNodes
+
+BEHIND_S: Final = 1.0
+"""How long is waited for what has not arrived, once apply was found behind."""
 
 _STATES = {
     "busy": "the row is written all the time: it can't be held still to compare",
@@ -83,6 +87,10 @@ class RowPlanner:
                 )
             except asyncpg.DataError:
                 continue  # each is looked at by itself, and this one refused
+            except NodeUnavailableError:
+                if any(one.session.closed for one in self._nodes.nodes.values()):
+                    raise
+                continue  # the statement's limit: together they are too large
             self._ahead |= {(columns, values): found[values] for values in wanted}
 
     async def plan(self, wanted: Wanted, winner: str) -> Planned:
@@ -111,6 +119,8 @@ class RowPlanner:
             settled = await self._settled(keys)
         except asyncpg.DataError as error:
             return refused(f"the recorded key is none of the table's: {error}")
+        if any(one.state == "behind" for one in settled):
+            self._wait_s = min(self._wait_s, BEHIND_S)
         unsettled = [one.state for one in settled if one.state in _STATES]
         if unsettled:
             return refused(_STATES[unsettled[0]])

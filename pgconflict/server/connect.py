@@ -159,7 +159,10 @@ def translated(
             f"{who} can't be reached: {said}"
             if error.sqlstate is None
             else f"{who}: {said}",
-            hint=next((hint for text, hint in _REASONS.items() if text in said), None),
+            hint=next(
+                (hint for text, hint in _REASONS.items() if text in said),
+                error.diag.message_hint,
+            ),
         ) from error
     except psycopg.ProgrammingError as error:
         if error.sqlstate is not None:

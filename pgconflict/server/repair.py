@@ -153,10 +153,7 @@ class Repair:
                     " where roname = %s)",
                     (ORIGIN, ORIGIN),
                 )
-                connection.execute(
-                    "select pg_catalog.pg_replication_origin_session_setup(%s)",
-                    (ORIGIN,),
-                )
+                _take_origin(connection, on)
             connection.execute("begin")
             if writes:
                 # As apply writes: ordinary triggers would write more under our origin,
@@ -271,6 +268,19 @@ class Repair:
         )
         row = connection.execute(asked.as_string(None).encode()).fetchone()
         return row is not None and row[0] == value
+
+
+def _take_origin(connection: Connection, on: TableNode) -> None:
+    try:
+        connection.execute(
+            "select pg_catalog.pg_replication_origin_session_setup(%s)", (ORIGIN,)
+        )
+    except psycopg.errors.ObjectInUse as error:
+        raise RefusedError(
+            f"node {on.name}: {error.diag.message_primary}",
+            hint="another repair is at work there: run it again when that has ended;"
+            " SELECT pg_terminate_backend(PID) ends one that was left behind",
+        ) from error
 
 
 def _grants(connection: Connection, on: TableNode) -> str:

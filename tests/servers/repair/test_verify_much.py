@@ -20,7 +20,7 @@ from tests.servers.repair.test_repair import same
 from tests.servers.repair.test_verify import verify
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from pgconflict.server.row_reader import Key
     from pgconflict.server.table_nodes import KeyValues, Settled
@@ -356,3 +356,37 @@ def test_large_rows_are_not_all_kept_in_memory(
     assert most < 1_200_000
     assert document.document["stopped"]
     assert document.document["differing"] == 20
+
+
+@pytest.mark.majors(18)
+def test_cut_short_by_a_lost_node_it_says_what_is_recorded(
+    pair: Pair, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conflicts_verify, "SAVE_S", 0.0)
+    real = table_hash.Comparison.ranges
+
+    async def ranges(
+        self: table_hash.Comparison, after: KeyValues | None
+    ) -> AsyncIterator[table_hash.Range]:
+        number = 0
+        async for one in real(self, after):
+            yield one
+            number += 1
+            if number == 2:
+                pair.b.execute(
+                    "select pg_terminate_backend(pid) from pg_stat_activity"
+                    " where application_name = 'pgconflict/verify'"
+                )
+
+    with pair.replicate() as one:
+        fill(one, 900)
+        apart(one, "b", "update {t} set v = 'b' where id in (5, 895)")
+        with monkeypatch.context() as patch:
+            patch.setattr(table_hash.Comparison, "ranges", ranges)
+            lost = desk.run("conflicts", "verify", one.table, "--range", "100")
+        again = desk.run("conflicts", "verify", one.table, "--resume")
+
+    assert lost.code == 69
+    assert "cut short: 1 difference recorded so far; --resume goes on" in lost.err
+    assert again.code == 3
+    assert "2 rows differ" in again.out
