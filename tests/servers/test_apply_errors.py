@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.fixtures.waiting import wait_until
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -84,23 +86,44 @@ OWNED = (
 )
 
 
-def provoke(made: Replicated, trouble: Trouble) -> None:
-    def filled(text: str) -> str:
-        for name, value in {
-            "{o}": OWNED,
-            "{t}": made.table,
-            "{n}": made.relname,
-            "{f}": f"refuse_{made.relname}",
-            "{r}": f"applier_{made.relname}",
-            "{s}": made.to_b.name,
-        }.items():
-            text = text.replace(name, value)
-        return text
+def filled(text: str, made: Replicated) -> str:
+    for name, value in {
+        "{o}": OWNED,
+        "{t}": made.table,
+        "{n}": made.relname,
+        "{f}": f"refuse_{made.relname}",
+        "{r}": f"applier_{made.relname}",
+        "{s}": made.to_b.name,
+    }.items():
+        text = text.replace(name, value)
+    return text
 
-    made.to_b.publisher.execute(filled("insert into {t} values (1, 'a')"))
+
+def prepare(made: Replicated, trouble: Trouble) -> None:
+    """Make the subscriber refuse the change to come."""
+    made.to_b.publisher.execute(filled("insert into {t} values (1, 'a')", made))
     made.catch_up()
-    made.to_b.subscriber.execute(filled(trouble.on_b))
-    made.to_b.publisher.execute(filled(trouble.change))
+    made.to_b.subscriber.execute(filled(trouble.on_b, made))
+    # A worker is of the owner that the launcher has read, perhaps long before: busy
+    # with others that fail, it starts one that is still a superuser.
+    wait_until(
+        lambda: runs_as(made) == owner(made), f"{made.to_b.name} is of its owner"
+    )
+
+
+def runs_as(made: Replicated) -> str:
+    said = made.to_b.subscriber.value(
+        "select usename from pg_stat_activity where pid = %s", [made.to_b.worker()]
+    )
+    return str(said)
+
+
+def owner(made: Replicated) -> str:
+    said = made.to_b.subscriber.value(
+        "select pg_get_userbyid(subowner) from pg_subscription where subname = %s",
+        [made.to_b.name],
+    )
+    return str(said)
 
 
 def test_every_error_that_stops_apply(
@@ -117,7 +140,9 @@ def test_every_error_that_stops_apply(
             for name in TROUBLES
         }
         for name, made in stalled.items():
-            provoke(made, TROUBLES[name])
+            prepare(made, TROUBLES[name])
+        for name, made in stalled.items():
+            made.to_b.publisher.execute(filled(TROUBLES[name].change, made))
         found = {}
         for name, made in stalled.items():
             # Thirteen subscriptions that fail at once share few workers.
