@@ -9,7 +9,15 @@ import asyncpg
 import msgspec
 
 from pgconflict.cli.repair_wanted import Wanted
-from pgconflict.core.repair import LATEST, Chosen, Version, choose, writes
+from pgconflict.core.repair import (
+    LATEST,
+    Chosen,
+    Version,
+    Write,
+    choose,
+    moved,
+    writes,
+)
 from pgconflict.errors import NodeUnavailableError
 from pgconflict.server.repair import Effects, RowPlan, echo, effects, statement
 from pgconflict.server.row_filters import kept_back
@@ -220,7 +228,7 @@ class RowPlanner:
         todo = {
             name: found
             for name in nodes.nodes
-            if (found := writes(keys, rows, nodes.columns, name, winner))
+            if (found := self._writes(keys, rows, name, winner))
         }
         said: list[str] = []
         found_effects = {}
@@ -248,6 +256,20 @@ class RowPlanner:
             },
             effects=found_effects,
         )
+
+    def _writes(
+        self,
+        keys: Sequence[Values],
+        rows: Sequence[dict[str, Version]],
+        name: str,
+        winner: str,
+    ) -> Sequence[Write]:
+        nodes = self._nodes
+        found = writes(keys, rows, nodes.columns, name, winner)
+        table = nodes.nodes[name].table
+        further = table.types.keys() - table.generated - {*nodes.columns}
+        here = [versions[name].row for versions in rows]
+        return moved(found, here) if further else found
 
 
 def _distinct(keys: Iterable[Values]) -> list[Values]:

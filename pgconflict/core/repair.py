@@ -36,6 +36,11 @@ class Write(msgspec.Struct, frozen=True, kw_only=True):
     key: Values
     values: Values
 
+    @property
+    def after(self) -> Values:
+        """The key that it leaves the row with."""
+        return {name: self.values.get(name, value) for name, value in self.key.items()}
+
 
 class Chosen(msgspec.Struct, frozen=True, kw_only=True):
     """The node whose version stays, and why; without a node, why none is taken."""
@@ -140,3 +145,28 @@ def writes(
             found.append(Write(operation="UPDATE", key=key, values=changed))
     order = ("DELETE", "UPDATE", "INSERT")
     return sorted(found, key=lambda write: order.index(write.operation))
+
+
+def moved(found: Sequence[Write], rows: Sequence[Row | None]) -> list[Write]:
+    """Return what leaves a row's other columns as they are when its key changes.
+
+    Its version under the old key goes and that under the new one comes: done as apply
+    does it, by one UPDATE, it keeps what is not replicated.
+
+    Args:
+        found: What `writes` says of a node.
+        rows: The node's, of each key.
+
+    >>> gone = Write(operation="DELETE", key={"id": "1"}, values={})
+    >>> come = Write(operation="INSERT", key={"id": "5"}, values={"id": "5", "v": "x"})
+    >>> (one,) = moved([gone, come], [Row({"id": "1", "v": "x"}, "9"), None])
+    >>> one.key, one.values, one.after
+    ({'id': '1'}, {'id': '5'}, {'id': '5'})
+    """
+    if [one.operation for one in found] != ["DELETE", "INSERT"]:
+        return list(found)
+    gone, come = found
+    # One of the keys has a row here: the one that goes.
+    before: Values = next((row.values for row in rows if row is not None), {})
+    values = {n: v for n, v in come.values.items() if n not in before or before[n] != v}
+    return [Write(operation="UPDATE", key=gone.key, values=values)]

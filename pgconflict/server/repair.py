@@ -233,13 +233,13 @@ class Repair:
         """See that the row is what was written: a trigger may have made it another."""
         if write.operation == "DELETE":
             return
-        row = connection.execute(self._select(on, write.key).encode()).fetchone()
+        row = connection.execute(self._select(on, write.after).encode()).fetchone()
         found = dict(zip(self._columns, row[1:], strict=True)) if row else {}
         other = [
             name
             for name, value in write.values.items()
             if found.get(name) != value
-            and not self._prints_differently(on, connection, write.key, name, value)
+            and not self._prints_differently(on, connection, write.after, name, value)
         ]
         if other:
             raise RefusedError(

@@ -90,7 +90,7 @@ def _others(on: TableNode, write: Write, one: Deferrable) -> str:
         .format(
             parts=sql.SQL(", ").join(parts),
             table=sql.Identifier(on.table.schemaname, on.table.relname),
-            key=condition(on, write.key),
+            key=condition(on, write.after),
             given=sql.SQL(f"({one.predicate or 'true'})"),
             same=sql.SQL(" and ").join(same),
         )
