@@ -24,7 +24,8 @@ _WHY_NOT: Final = {
     " columns were logged",
     Reason.HIDDEN: "row security hides rows from pgconflict's role, or"
     " conflict_log.row_data keeps no key",
-    Reason.AMBIGUOUS: "the key that was logged is not whole, or several rows have it",
+    Reason.AMBIGUOUS: "the key that was logged is not whole or not in ISO style, or"
+    " several rows have it",
     Reason.NO_PRIVILEGE: "pgconflict's role may not read the table (`pgconflict init"
     " --grants ROLE` prints what it needs)",
     Reason.NO_TABLE: "a node has no such table now",

@@ -117,9 +117,14 @@ class RowTable:
     incoming: tuple[Incoming, ...]
 
     def kind(self, column: str) -> str:
-        """Return its type: of integers, and of text, one word whatever their size."""
+        """Return its type: of integers, and of text, one word whatever their size.
+
+        Of `pg_lsn` how the server prints it, which two versions do differently.
+        """
         prints = self.prints[column]
-        return prints if prints in ANY_SIZE else self.types[column]
+        if prints in ANY_SIZE or prints.startswith("lsn "):
+            return prints
+        return self.types[column]
 
     def key_within(self, columns: Sequence[str]) -> Key | None:
         """Return the key that these columns hold, if they hold one."""

@@ -47,6 +47,9 @@ select c.oid as relid,
                  when b.oid in ('date'::regtype, 'timestamp'::regtype) then 'date'
                  when b.oid = 'timestamptz'::regtype then 'zone'
                  when b.oid = 'bytea'::regtype then 'bytes'
+                 -- 19 prints it with zeros.
+                 when b.oid in ('pg_lsn'::regtype, 'pg_lsn[]'::regtype)
+                      then 'lsn ' || '0/1'::pg_lsn
                  when b.typcategory = 'S' or b.oid = 'numeric'::regtype then 'exact'
                  else 'lossy' end order by a.attnum) as prints,
              array_agg(a.attgenerated <> '' order by a.attnum) as generated,
