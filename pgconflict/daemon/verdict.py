@@ -170,7 +170,7 @@ class VerdictJob:
             # After marking: a transaction that had not committed is marked later.
             await complete(there, watches)
             await self._causes.decide(verdicts, sides, watches, nodes.views)
-            await self._read(sides, watches)
+            await self._read(sides, nodes.views, watches)
         except PrivilegeMissingError:
             for watch in watches:
                 watch.give_up(Verdict.UNVERIFIABLE, Reason.NO_PRIVILEGE)
@@ -240,7 +240,9 @@ class VerdictJob:
         probe: dict[str, str | None] = dict.fromkeys(columns, "")
         return self._policy.values(*watch.table, probe, key=True) == probe
 
-    async def _read(self, sides: Sides, watches: Sequence[Watch]) -> None:
+    async def _read(
+        self, sides: Sides, views: Mapping[str, NodeView], watches: Sequence[Watch]
+    ) -> None:
         """Read rows of both nodes, as many as there is budget for."""
         ready = []
         wanted: dict[KeyValues, None] = {}
@@ -265,7 +267,7 @@ class VerdictJob:
             for watch in ready:
                 watch.give_up(Verdict.UNVERIFIABLE, Reason.AMBIGUOUS)
             return
-        await compare_rows(sides, ready, one, two)
+        await compare_rows(sides, views, ready, one, two)
 
     async def _store(self, verdicts: Verdicts, nodes: Nodes) -> None:
         finished = [

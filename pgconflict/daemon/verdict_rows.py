@@ -7,30 +7,50 @@ may be as it should.
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pgconflict.core.conflict import Kind
 from pgconflict.core.verdict import Reason, Verdict, difference
 from pgconflict.daemon.verdict_keys import exact
+from pgconflict.daemon.verdict_nodes import AWAY
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from pgconflict.core.row_entry import KeyValues
     from pgconflict.core.row_filter import RowFilter
     from pgconflict.core.verdict import Row
     from pgconflict.daemon.verdict_links import Sides
+    from pgconflict.daemon.verdict_nodes import NodeView
     from pgconflict.daemon.verdict_watch import Watch
-    from pgconflict.server.row_reader import RowReader
+    from pgconflict.server.row_reader import Incoming, RowReader, RowTable
 
     Read = Mapping[KeyValues, list[Row]]
-    Filters = Sequence[tuple[RowReader, RowFilter]]
     Passing = Mapping[int, bool | None]
     """By identity of the row: whether every filter lets it pass; None: not known."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Filters:
+    """Those of all subscriptions that write to the table on either node.
+
+    Attributes:
+        given: With the nodes that they are of.
+        all: Whether there are no others, and each node sends its own writes alone.
+    """
+
+    given: Sequence[tuple[RowReader, RowFilter]]
+    all: bool
+
+
 async def compare_rows(
-    sides: Sides, watches: Sequence[Watch], one: Read, two: Read
+    sides: Sides,
+    views: Mapping[str, NodeView],
+    watches: Sequence[Watch],
+    one: Read,
+    two: Read,
 ) -> None:
     """Compare what was read of this node (`one`) and of its publisher (`two`).
 
@@ -44,8 +64,7 @@ async def compare_rows(
         for watch in watches
         if watch.verdict is Verdict.DIVERGED and watch.reason is None
     ]
-    if filters := _filters(sides):
-        await _weigh_filters(sides, filters, differing)
+    await _weigh_filters(sides, views, differing)
     for watch in differing:
         if watch.verdict is Verdict.DIVERGED:
             _weigh_types(watch, sides)
@@ -80,48 +99,78 @@ def _weigh_types(watch: Watch, sides: Sides) -> None:
         watch.give_up(Verdict.UNVERIFIABLE, reason)
 
 
-def _filters(sides: Sides) -> Filters:
-    ways = ((sides.there, sides.to_here), (sides.here, sides.to_there))
-    return [
-        (view.reader, sent.filter)
-        for view, sent in ways
-        if sent is not None and sent.filter is not None
-    ]
-
-
 async def _weigh_filters(
-    sides: Sides, filters: Filters, differing: Sequence[Watch]
+    sides: Sides, views: Mapping[str, NodeView], differing: Sequence[Watch]
 ) -> None:
     rows = [row for watch in differing for pair in _pairs(watch) for row in pair if row]
-    passing: Passing = {}
-    if rows and _readable(sides, filters):
-        # Nothing is said of them if a node does not answer now.
-        for watch in differing:
-            watch.verdict = None
-        passing = await _passing(filters, rows)
-        for watch in differing:
-            watch.verdict = Verdict.DIVERGED
+    if not rows:
+        return
+    # Nothing is said of them if a node does not answer now.
     for watch in differing:
-        weigh_filter(watch, sides.columns, passing)
+        watch.verdict = None
+    filters = await _filters(sides, views)
+    readable = filters.all and _readable(sides, filters)
+    passing = await _passing(filters, rows) if readable else {}
+    for watch in differing:
+        watch.verdict = Verdict.DIVERGED
+        if filters.given:
+            weigh_filter(watch, sides.columns, passing)
 
 
-def _readable(sides: Sides, filters: Filters) -> bool:
-    """Whether what is compared of a row tells if it passes, and nobody else writes.
+async def _filters(sides: Sides, views: Mapping[str, NodeView]) -> _Filters:
+    given: list[tuple[RowReader, RowFilter]] = []
+    known = True
+    ways = [(sides.there, sides.to_here), (sides.here, sides.to_there)]
+    for publisher, table, one in _of_others(sides, views):
+        sent = None
+        if publisher is not None and not one.of_others:
+            # A third node that is away keeps nothing of these two from being told.
+            with suppress(*AWAY):
+                sent = await publisher.reader.published(table, one)
+        if publisher is None or sent is None:
+            known = False
+        else:
+            ways.append((publisher, sent))
+    for view, sent in ways:
+        if sent is not None and sent.filter is not None:
+            given.append((view.reader, sent.filter))
+    return _Filters(given, known)
 
-    What a third node sends has filters of its own.
-    """
+
+def _of_others(
+    sides: Sides, views: Mapping[str, NodeView]
+) -> Iterator[tuple[NodeView | None, RowTable, Incoming]]:
+    """Subscriptions that bring what neither of the two sends, with the third node."""
+    direct = {(sides.here.name, sides.subscription.subid)}
+    if sides.back is not None:
+        direct.add((sides.there.name, sides.back.subid))
+    for view, table in (
+        (sides.here, sides.here_table),
+        (sides.there, sides.there_table),
+    ):
+        if table is None:
+            continue
+        for one in table.incoming:
+            if (view.name, one.subid) not in direct:
+                known = view.subscriptions.get(one.subid)
+                publisher = views.get(known.publisher or "") if known else None
+                yield publisher, table, one
+
+
+def _readable(sides: Sides, filters: _Filters) -> bool:
+    """Whether what is compared of a row tells if it passes."""
     here, there = sides.here_table, sides.there_table
-    if here is None or there is None or sides.others_write:
+    if here is None or there is None:
         return False
     return all(
         one.complete and one.readable(sides.columns, here.types, there.types)
-        for _, one in filters
+        for _, one in filters.given
     )
 
 
-async def _passing(filters: Filters, rows: Sequence[Row]) -> Passing:
+async def _passing(filters: _Filters, rows: Sequence[Row]) -> Passing:
     found: dict[int, bool | None] = {id(row): True for row in rows}
-    for reader, one in filters:
+    for reader, one in filters.given:
         passes = await reader.passing(one, [row.values for row in rows])
         for row, passed in zip(rows, passes, strict=True):
             if not passed and found[id(row)] is not False:

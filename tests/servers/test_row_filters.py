@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +12,8 @@ from pgconflict.config import Limits, Node
 from pgconflict.server.row_reader import RowReader
 from pgconflict.server.session import NodeSession
 from tests.fixtures.filtered import apart, filtered
+from tests.fixtures.mesh import Mesh
+from tests.fixtures.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
     from pgconflict.server.row_reader import Outgoing
     from tests.fixtures import nodes
     from tests.fixtures.daemon import Daemon
-    from tests.fixtures.servers import Pair
+    from tests.fixtures.servers import Pair, Servers
 
     Read = tuple[Outgoing | None, list[bool | None]]
 
@@ -168,4 +171,44 @@ def test_a_row_that_passes_on_both_nodes_is_to_be_equal(
         ("2", "unverifiable", "row_filter"),
         ("2", "unverifiable", "row_filter"),
         ("5", "converged", None),
+    ]
+
+
+@pytest.mark.majors(18)
+def test_what_a_third_node_sends_to_one_of_two_alone(
+    pair: Pair, servers: Servers, new_daemon: Callable[..., Daemon]
+) -> None:
+    third = servers.node(18, name="c")
+    a, b = pair.nodes
+    with contextlib.ExitStack() as stack:
+        stack.callback(third.cluster.destroy)
+        mesh = stack.enter_context(Mesh(a, b, third))
+        table = mesh.table
+        third.execute(
+            f"alter table {table} replica identity full;"
+            f"create publication {table}_all for table {table};"
+            f"alter publication {table} set table {table} where (v <> 'c')"
+        )
+        mesh.way(third, a).alter(f"set publication {table}_all")
+        wait_until(mesh.way(third, a).streaming, "it streams")
+        # Its row goes from b, and stays on a.
+        third.execute(f"update {table} set v = 'c' where id = 2")
+        for way in mesh.ways:
+            way.catch_up()
+        daemon = new_daemon({node.name: node.dsn for node in mesh.nodes})
+        daemon.start()
+        with mesh.apart(mesh.way(a, b), mesh.way(b, a)):
+            for node in pair.nodes:
+                node.execute(f"update {table} set v = '{node}' where id = 1")
+            a.execute(f"update {table} set w = 'a' where id = 2")
+        names = [way.name for way in (mesh.way(a, b), mesh.way(b, a))]
+        daemon.wait_count(
+            3, "subname = any(%s) and verdict <> 'pending'", names, timeout=60
+        )
+        told = sorted(daemon.query(TOLD, [names]))
+
+    assert told == [
+        ("1", "diverged", None),
+        ("1", "diverged", None),
+        ("2", "unverifiable", "row_filter"),
     ]
