@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from typing import TYPE_CHECKING
 
 from pgconflict.cli import conflicts_stopped
 from pgconflict.cli.repair_apply import ASK
 from pgconflict.cli.repair_work import RepairWork
-from pgconflict.cli.subscription_access import configured, conflict_log
+from pgconflict.cli.subscription_access import (
+    FINDINGS,
+    configured,
+    conflict_log,
+    say,
+)
 from pgconflict.core.repair import LATEST
 from pgconflict.errors import ConfigError, UsageError
 
@@ -90,7 +96,15 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError(
             f"no node {arguments.winner!r}", hint=f"latest, ask, or one of {known}"
         )
-    return asyncio.run(_repair(config, arguments))
+    try:
+        return asyncio.run(_repair(config, arguments))
+    except BrokenPipeError:
+        if not arguments.apply:
+            raise
+        # Whoever read us has gone: 0 would say that all rows are put right.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        say("nobody reads what is said: stopped; the same command again goes on")
+        return FINDINGS
 
 
 async def _repair(config: Config, arguments: argparse.Namespace) -> int:

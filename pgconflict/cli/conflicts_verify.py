@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from pgconflict.server.table_nodes import KeyValues, Settled
 
 JOB: Final = "verify"
+MOST_ROWS: Final = 2**31
 SAVE_S: Final = 2.0
 """Between two notes of how far it is."""
 
@@ -104,8 +105,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Compare; 3 if rows differ or could not be settled."""
     config = configured(arguments)
-    if arguments.range < 1:
-        raise UsageError("--range: a number of rows")
+    if not 1 <= arguments.range <= MOST_ROWS:
+        raise UsageError(f"--range: a number of rows, up to {MOST_ROWS}")
     if arguments.most < 1:
         raise UsageError("--most: a number of rows")
     return asyncio.run(_verify(config, arguments))

@@ -127,6 +127,13 @@ class Planner:
         assert plan.subscriber is not None  # noqa: S101 - it was opened
         if not plan.rows:
             return NO_ROOM
+        for row in plan.rows:
+            if None in row.key.values():
+                return (
+                    f"the row of {'.'.join(row.names)} in the way is found by"
+                    f" ({', '.join(row.key)}) here and has no value of it: change or"
+                    " delete it by hand"
+                )
         tables = {names: one.table for names, one in plan.subscriber.nodes.items()}
         return obstacle(plan.changes, tables, plan.subscriber.copied)
 

@@ -176,7 +176,9 @@ class ConflictLogReader:
 
     def by_id(self, ids: Sequence[int]) -> dict[int, StoredConflict]:
         """Those of these conflicts that are in the conflict log."""
-        rows = self.fetch(statements.by_id(), (list(ids),), by_block=True)
+        # No bigint, no conflict.
+        asked = [one for one in ids if abs(one) < 2**63]
+        rows = self.fetch(statements.by_id(), (asked,), by_block=True)
         found = from_rows(rows)
         return {conflict.conflict_id: conflict for conflict in found}
 

@@ -270,6 +270,8 @@ def test_what_is_asked_for_wrongly_says_so(desk: Desk) -> None:
     assert asked("--winner", "a")[0] == 2
     assert asked("1", "--all-diverged", "--winner", "a")[0] == 2
     assert asked("999999999", "--winner", "a")[0] == 2
+    assert "no conflict 9" in asked("9" * 20, "--winner", "a")[1]
+    assert "no conflict 9" in asked("9" * 20)[1]
     assert "latest, ask, or one of a, b" in asked("1", "--winner", "c")[1]
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -55,6 +58,32 @@ def test_interrupted_behind_the_commit_it_says_that_it_is_written(
     assert (outcome, written) == ("written", ["b"])
     assert again.code == 0, again.out
     assert "2 rows: 1 equal, 1 repaired" in again.out
+
+
+def test_a_pipe_that_nobody_reads_is_no_success(pair: Pair, desk: Desk) -> None:
+    with pair.replicate() as replicated:
+        fill(replicated, 200)
+        apart(replicated, "b", "update {t} set v = 'b'")
+        ids = findings(desk, replicated)
+        words = ["conflicts", "repair", *map(str, ids), "--winner", "a", "--apply"]
+        config = ["--config", str(desk.folder / "pgconflict.yml")]
+        ours, theirs = os.pipe()
+        with subprocess.Popen(
+            [sys.executable, "-m", "pgconflict", *config, *words],
+            stdout=theirs,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as program:
+            os.close(theirs)
+            os.read(ours, 1)
+            os.close(ours)
+            _, said = program.communicate(timeout=30)
+        again = desk.run(*words)
+
+        assert same(replicated)
+    assert program.returncode == 3, said
+    assert "the same command again goes on" in said
+    assert again.code == 0
 
 
 def test_a_node_that_is_away_is_no_row_that_agrees(pair: Pair, desk: Desk) -> None:

@@ -608,3 +608,28 @@ def test_parallel_apply_that_logs_no_lsn(pair: Pair, desk: Desk) -> None:
         )
         == []
     )
+
+
+@pytest.mark.majors(18)
+def test_a_row_in_the_way_that_has_no_key_says_what_is_left(
+    pair: Pair, desk: Desk
+) -> None:
+    ddl = (
+        "create table {t} (mail text unique, phone text unique);"
+        "alter table {t} replica identity full"
+    )
+    with pair.replicate(ddl) as one:
+        unheard(pair.b, f"insert into {one.table} values (null, '1')")
+        pair.a.execute(f"insert into {one.table} values ('x', '1')")
+        wait_for_errors(one.to_b)
+
+        number = conflict(desk, one)
+        refused, done = repair(
+            desk, number, "--keep", "ours", "--apply", "--reason", "test"
+        )
+        pair.b.execute(f"delete from {one.table}")
+        one.catch_up()
+
+        assert pair.b.execute(f"select * from {one.table}") == [("x", "1")]
+    assert (refused.code, done["outcome"]) == (3, "refused")
+    assert "has no value of it: change or delete it by hand" in done["said"][0]
