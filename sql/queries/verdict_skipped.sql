@@ -1,10 +1,20 @@
 -- $1: the nodes' system identifiers; $2: not before
--- returns: transactions that were skipped: where and when; when each had committed on
---          its publisher, by that one's clock, null where that is not recorded
--- one row per transaction; privilege: SELECT on conflict_log
-select c.system_identifier, c.subid, c.remote_xid, max(c.status_at) as skipped_at,
-       max(c.remote_commit_ts) as committed
-  from pgconflict.conflict_log c
- where c.stalls and c.status = 'skipped' and c.system_identifier = any ($1)
-   and c.status_at >= $2
- group by c.system_identifier, c.subid, c.remote_xid
+-- returns: transactions that were skipped, or of which changes were left out
+--          (`--keep ours`): where and when, by the clock of the node, of the latter not
+--          known: long ago; when each had committed on its publisher, by that one's
+--          clock, null where that is not recorded
+-- one row per transaction; privilege: SELECT on conflict_log, subscription_action
+select s.system_identifier, s.subid, s.remote_xid, max(s.skipped_at) as skipped_at,
+       max(s.committed) as committed
+  from (select c.system_identifier, c.subid, c.remote_xid, c.status_at as skipped_at,
+               c.remote_commit_ts as committed
+          from pgconflict.conflict_log c
+         where c.stalls and c.status = 'skipped' and c.system_identifier = any ($1)
+           and c.status_at >= $2
+        union all
+        select a.system_identifier, a.subid, a.remote_xid,
+               timestamptz '0001-01-01 00:00:00+00', null
+          from pgconflict.subscription_action a
+         where a.action = 'keep_ours' and a.system_identifier = any ($1)
+           and a.began_at >= $2) s
+ group by s.system_identifier, s.subid, s.remote_xid

@@ -15,7 +15,7 @@ from pgconflict.conflict_log.tables_seen import (
     put_tables,
     tables_seen,
 )
-from pgconflict.conflict_log.verdicts import Found, Verdicts
+from pgconflict.conflict_log.verdicts import Found, Skipped, Verdicts
 from pgconflict.core.progress import Sample
 from pgconflict.core.verdict import Reason, Verdict
 from tests.fixtures.conflict_logs import connect, new_conflict_log, record
@@ -179,3 +179,34 @@ def test_a_row_that_differs_is_counted_while_nobody_can_look(
         return numbers
 
     assert asyncio.run(work()) == [1, 1]
+
+
+def test_a_transaction_of_which_changes_were_left_out_counts_as_skipped(
+    conflict_log_server: ConflictLogServer,
+) -> None:
+    """When, by the clock of its node, is not known: long before anything."""
+    dsn = new_conflict_log(conflict_log_server)
+
+    async def work() -> dict[tuple[int, int], list[Skipped]]:
+        connection = await connect(dsn)
+        try:
+            for xid, action in ((7, "keep_ours"), (8, "keep_theirs")):
+                await connection.execute(
+                    "insert into pgconflict.subscription_action (action, node,"
+                    " system_identifier, database, subid, subname, remote_xid,"
+                    " statements, node_role, os_user, host, changes_known)"
+                    " values ($1, 'a', 1, 'app', 16400, 's', $2, '{}', '', '', '',"
+                    " true)",
+                    action,
+                    xid,
+                )
+            verdicts = Verdicts(connection)
+            assert await verdicts.skipped([2], NOW - timedelta(days=1)) == {}
+            assert await verdicts.skipped([1], NOW + timedelta(days=1)) == {}
+            return await verdicts.skipped([1], NOW - timedelta(days=1))
+        finally:
+            await connection.close()
+
+    assert asyncio.run(work()) == {
+        (1, 16400): [Skipped(7, None, datetime.min.replace(tzinfo=UTC))]
+    }
