@@ -7,6 +7,7 @@ first having arrived between them, is no change on its way.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Self
@@ -29,6 +30,9 @@ PAUSE_S: Final = 0.2
 """Between two looks at what has arrived, at most: the first come sooner."""
 
 FIRST_PAUSE_S: Final = 0.01
+FLUSH_S: Final = 0.3
+"""What has not arrived by then may be waiting for its own node to flush it."""
+
 MOST_READS: Final = 20
 """A row that was touched between so many readings is busy."""
 
@@ -268,9 +272,15 @@ class TableNodes:
         """Wait until all that is written now is applied everywhere."""
         marks = await self.positions()
         pause_s = FIRST_PAUSE_S
-        while await self.behind(marks):
-            if time.monotonic() > deadline:
+        flush_at = time.monotonic() + FLUSH_S
+        while late := await self.behind(marks):
+            now = time.monotonic()
+            if now > deadline:
                 return False
+            if now > flush_at:
+                flush_at = math.inf
+                for name in {link.publisher for link in late}:
+                    await self.nodes[name].session.rows("flush_soon")
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, PAUSE_S)
         return True

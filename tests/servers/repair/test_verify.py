@@ -291,3 +291,23 @@ def test_what_can_not_be_compared_says_why(pair: Pair, desk: Desk) -> None:
     assert (without_key.code, absent.code) == (78, 78)
     assert "unique index" in without_key.err
     assert "no table public.no_such_table" in absent.err
+
+
+@pytest.mark.majors(15, 18)
+def test_an_open_transaction_elsewhere_keeps_nothing_waiting(
+    pair: Pair, desk: Desk
+) -> None:
+    """What it has written is flushed by the next commit, and nobody commits."""
+    with pair.replicate() as replicated, pair.a.connect() as other:
+        fill(replicated, 3)
+        pair.a.execute("create table aside (n int)")
+        apart(replicated, "b", "delete from {t} where id = 2")
+        other.execute("begin")
+        other.execute("insert into aside values (1)")
+        try:
+            code, said = verify(desk, replicated, "--wait", "4")
+        finally:
+            other.execute("rollback")
+            pair.a.execute("drop table aside")
+
+    assert (code, said["unsettled"], said["differing"]) == (3, 0, 1)
