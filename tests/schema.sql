@@ -1447,7 +1447,7 @@ COMMENT ON COLUMN pgconflict.verdict.looked_at IS 'When both nodes were asked';
 
 COMMENT ON COLUMN pgconflict.verdict.verdict IS 'converged: equal, or gone on both; diverged; pending: changes are still on their way; unverifiable: see reason';
 
-COMMENT ON COLUMN pgconflict.verdict.reason IS 'Why pending or unverifiable: apply_behind, peer_away, no_key, hidden, ambiguous, no_privilege, no_table, row_filter, types_differ, busy';
+COMMENT ON COLUMN pgconflict.verdict.reason IS 'Why pending or unverifiable: apply_behind, peer_away, no_key, hidden, ambiguous, no_privilege, no_table, row_filter, types_differ, not_published, busy';
 
 COMMENT ON COLUMN pgconflict.verdict.columns IS 'The replicated columns in which the row differs; empty where it is gone on one node';
 

@@ -31,6 +31,8 @@ _WHY_NOT: Final = {
     Reason.NO_TABLE: "a node has no such table now",
     Reason.ROW_FILTER: "the nodes differ, and a row filter of a publication may be why",
     Reason.TYPES_DIFFER: "the nodes differ only in columns that have other types there",
+    Reason.NOT_PUBLISHED: "the nodes differ, and a publication that leaves out inserts,"
+    " updates or deletes may be why",
 }
 _STILL: Final = {
     Reason.APPLY_BEHIND: "apply has not brought everything yet that was written then",

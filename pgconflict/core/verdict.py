@@ -36,6 +36,7 @@ class Reason(StrEnum):
     NO_TABLE = "no_table"
     ROW_FILTER = "row_filter"
     TYPES_DIFFER = "types_differ"
+    NOT_PUBLISHED = "not_published"
 
 
 class Effect(StrEnum):
@@ -142,7 +143,13 @@ _FIRST_S: Final = {
     Verdict.UNVERIFIABLE: 60.0,
 }
 _PASSING: Final = frozenset(
-    {Reason.PEER_AWAY, Reason.NO_PRIVILEGE, Reason.NO_TABLE, Reason.TYPES_DIFFER}
+    {
+        Reason.PEER_AWAY,
+        Reason.NO_PRIVILEGE,
+        Reason.NO_TABLE,
+        Reason.TYPES_DIFFER,
+        Reason.NOT_PUBLISHED,
+    }
 )
 MOST_LOOKS: Final = 40
 """After so many an unverifiable row is left: more than a day."""

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from pgconflict.core.evidence import FROZEN
+from pgconflict.core.row_filter import OPERATIONS
 from pgconflict.core.verdict import Reason
 from pgconflict.daemon.verdict_keys import doubts_of_keys
 
@@ -104,6 +105,9 @@ class Sides:
 
     def cannot_tell(self, columns: Sequence[str]) -> Reason | None:
         """Return why a difference in these columns may be as it should be."""
+        for sent in (self.to_here, self.to_there):
+            if sent is not None and not sent.operations.issuperset(OPERATIONS):
+                return Reason.NOT_PUBLISHED
         here, there = self.here_table, self.there_table
         if here is not None and there is not None and columns:
             alike = [c for c in columns if here.kind(c) == there.kind(c)]

@@ -65,7 +65,12 @@ class Outgoing:
     filter: RowFilter | None
     """None: every row."""
 
+    operations: frozenset[str]
+    """What any of its publications publishes."""
+
     complete: bool
+    """Whether one of them publishes inserts, updates and deletes."""
+
     since: datetime | None
 
     @property
@@ -232,6 +237,7 @@ class RowReader:
                     for row in rows
                 ]
             ),
+            operations=frozenset(one for row in rows for one in row["operations"]),
             complete=any(len(row["operations"]) == len(OPERATIONS) for row in rows),
             since=max((row["since"] for row in rows if row["since"]), default=None),
         )

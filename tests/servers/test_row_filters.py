@@ -175,6 +175,31 @@ def test_a_row_that_passes_on_both_nodes_is_to_be_equal(
 
 
 @pytest.mark.majors(18)
+def test_a_row_may_stay_where_deletes_are_not_published(
+    pair: Pair, new_daemon: Callable[..., Daemon]
+) -> None:
+    kept = {"publish": "insert, update"}
+    with pair.replicate(publication=kept) as replicated:
+        table = replicated.table
+        pair.a.execute(f"insert into {table} values (1, 'v'), (2, 'v')")
+        replicated.catch_up()
+        daemon = new_daemon({node.name: node.dsn for node in pair.nodes})
+        daemon.start()
+        pair.a.execute(f"delete from {table} where id = 1")
+        pair.b.execute(f"update {table} set v = 'b'")
+        names = [one.name for one in replicated.subscriptions]
+        daemon.wait_count(
+            2, "subname = any(%s) and verdict <> 'pending'", names, timeout=60
+        )
+        told = sorted(daemon.query(TOLD, [names]))
+
+    assert told == [
+        ("1", "unverifiable", "not_published"),
+        ("2", "converged", None),
+    ]
+
+
+@pytest.mark.majors(18)
 def test_what_a_third_node_sends_to_one_of_two_alone(
     pair: Pair, servers: Servers, new_daemon: Callable[..., Daemon]
 ) -> None:
