@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
+from psycopg import sql
 
 from pgconflict.core.lsn import format_lsn, parse_lsn
 from pgconflict.errors import PgConflictError
@@ -107,7 +108,8 @@ def apply(one: Stopped, limits: Limits, wait: float) -> Done:
         try:
             hint = grants(connection, _touched(one), _referring(one))
             with translated(who, privilege_hint=hint):
-                done = _Work(one, connection).run(wait)
+                work = _Work(one, connection)
+                done = work.run(wait)
         except psycopg.Error as error:
             raise RefusedError(
                 f"{who}: {' '.join(str(error).split())}; nothing was changed"
@@ -115,7 +117,7 @@ def apply(one: Stopped, limits: Limits, wait: float) -> Done:
         except KeyboardInterrupt as error:
             raise RefusedError("interrupted; nothing was changed") from error
         try:
-            connection.execute("commit")
+            connection.execute(work.commit().encode())
         except (psycopg.OperationalError, KeyboardInterrupt) as error:
             why = " ".join(str(error).split()) or "interrupted"
             raise FailedError(
@@ -157,16 +159,31 @@ class _Work:
 
     def _by_hand(self) -> Done:
         """Apply the transaction and move the origin, as the worker would."""
-        one = self.one
         without = self._replay()
         self._no_orphans()
         # A transaction that writes nothing would not move the origin.
         self.connection.execute("select pg_catalog.pg_current_xact_id()")
-        self.connection.execute(
-            "select pg_catalog.pg_replication_origin_xact_setup(%s::pg_lsn, %s)",
-            (format_lsn(one.transaction.end_lsn), one.transaction.commit_ts),
-        )
+        # What the commit would refuse is refused here.
+        self.connection.execute("set constraints all immediate")
         return Done(without, ())
+
+    def commit(self) -> str:
+        """The statements of the commit; by hand it takes the origin along.
+
+        Both at once: the server moves the origin also where a transaction is aborted
+        that has been told of a position, and the publisher's would be lost.
+        """
+        if not self.one.by_hand:
+            return "commit"
+        transaction = self.one.transaction
+        setup = sql.SQL(
+            "select pg_catalog.pg_replication_origin_xact_setup({}::pg_lsn,"
+            " {}::timestamptz); commit"
+        ).format(
+            sql.Literal(format_lsn(transaction.end_lsn)),
+            sql.Literal(transaction.commit_ts),
+        )
+        return setup.as_string(None)
 
     def _make_room(self) -> Done:
         """See that the transaction will be applied, and leave that to the worker."""
