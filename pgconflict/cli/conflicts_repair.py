@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from pgconflict.cli import conflicts_stopped
+from pgconflict.cli.parser import amount
 from pgconflict.cli.repair_apply import ASK
 from pgconflict.cli.repair_work import RepairWork
 from pgconflict.cli.subscription_access import (
@@ -61,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--reason", metavar="TEXT", help="why; it is recorded")
     parser.add_argument(
         "--wait",
-        type=float,
+        type=amount,
         default=30.0,
         metavar="SECONDS",
         help="how long changes on their way are waited for; default: 30",

@@ -8,6 +8,7 @@ from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Final
 
 from pgconflict.cli import output
+from pgconflict.cli.parser import amount
 from pgconflict.cli.sequences_access import Counting
 from pgconflict.cli.subscription_access import (
     FINDINGS,
@@ -81,7 +82,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--wait",
-        type=float,
+        type=amount,
         default=60.0,
         metavar="SECONDS",
         help="how long changes on their way are waited for, before a row that differs"

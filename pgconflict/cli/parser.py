@@ -8,6 +8,7 @@ its words.
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Callable, Iterable
 from importlib import import_module
 from pathlib import Path
@@ -143,6 +144,25 @@ def parse(words: list[str]) -> tuple[Command, argparse.Namespace]:
         )
     run: Command = arguments.run
     return run, arguments
+
+
+def amount(text: str) -> float:
+    """Return a number of seconds, days or percent: none below 0, none without end.
+
+    >>> amount("2.5")
+    2.5
+
+    Raises:
+        argparse.ArgumentTypeError: it is none.
+    """
+    try:
+        found = float(text)
+    except ValueError:
+        found = math.nan
+    if not 0 <= found < math.inf:
+        message = f"{text!r} is not a number from 0 on"
+        raise argparse.ArgumentTypeError(message)
+    return found
 
 
 def load(parser: argparse.ArgumentParser) -> None:

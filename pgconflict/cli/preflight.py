@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from pgconflict import __version__
 from pgconflict.cli import output
 from pgconflict.cli.nodes import node_of
+from pgconflict.cli.parser import amount
 from pgconflict.cli.preflight_plan import Asked, Method, Report, examine
 from pgconflict.cli.subscription_access import FINDINGS, configured
 from pgconflict.config import Node
@@ -69,7 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--wait",
-        type=float,
+        type=amount,
         default=10.0,
         metavar="SECONDS",
         help="how long subscribers may take for what is written by now; default: 10",

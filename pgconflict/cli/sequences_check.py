@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from pgconflict.cli import output
+from pgconflict.cli.parser import amount
 from pgconflict.cli.sequences_access import (
     DENIED,
     FINDINGS,
@@ -74,14 +75,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--used",
-        type=float,
+        type=amount,
         default=100 * NEARLY_EXHAUSTED,
         metavar="PERCENT",
         help="report sequences of which so much is used; default: 90",
     )
     parser.add_argument(
         "--days",
-        type=float,
+        type=amount,
         default=DAYS_LEFT,
         metavar="N",
         help="report sequences that end sooner at the present rate; default: 90",

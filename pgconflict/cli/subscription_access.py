@@ -12,6 +12,7 @@ from psycopg import conninfo
 
 from pgconflict.cli import output
 from pgconflict.cli.nodes import node_of
+from pgconflict.cli.parser import amount
 from pgconflict.config import load
 from pgconflict.conflict_log import schema
 from pgconflict.conflict_log.reader import refuse_other_schema
@@ -69,7 +70,7 @@ def add_change(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--reason", metavar="TEXT", help="why; it is recorded")
     parser.add_argument(
         "--wait",
-        type=float,
+        type=amount,
         default=60.0,
         metavar="SECONDS",
         help="how long to watch each step; default: 60",

@@ -20,6 +20,7 @@ from pgconflict.daemon.verdict_links import (
     doubts_of_placing,
     never_applied,
     skipped_before,
+    skipped_of_others,
     skipped_there,
 )
 from pgconflict.daemon.verdict_third import decision_of, same_writes, writer_of
@@ -125,7 +126,11 @@ class Causes:
                 apart=ways is not None
                 and self._progress.kept_apart(entry, sides, ways),
                 entries=index.of_others(entry),
-                doubts=(*before, *self._doubts_between(watch, came, sides)),
+                doubts=(
+                    *before,
+                    *skipped_of_others(sides, skipped),
+                    *self._doubts_between(watch, came, sides),
+                ),
             )
         decision = index.decide(entry, why, positions, further)
         if decision.cause is Cause.UNKNOWN and never_applied(entry, sides, skipped):
@@ -145,6 +150,8 @@ class Causes:
             return ()
         if not view.recorded_since(passed_at):
             return (_NOT_RECORDED,)
+        if came < written - AROUND:
+            return ("what the other node logged that long ago is not looked for",)
         unknown = table is None or self._tables.vacuumed(view, table, came, written)
         return (
             *doubts_of_keys(sides),

@@ -1,8 +1,9 @@
 -- $1: the nodes' system identifiers; $2: not before
--- returns: transactions that were skipped, or of which changes were left out
---          (`--keep ours`): where and when, by the clock of the node, of the latter not
---          known: long ago; when each had committed on its publisher, by that one's
---          clock, null where that is not recorded
+-- returns: transactions that were skipped, of which changes were left out
+--          (`--keep ours`), or on which apply stopped for so long that what was logged
+--          of them first is not looked for: where and when, by the clock of the node, of
+--          the latter two long ago; when each had committed on its publisher, by that
+--          one's clock, null where that is not recorded
 -- one row per transaction; privilege: SELECT on conflict_log, subscription_action
 select s.system_identifier, s.subid, s.remote_xid, max(s.skipped_at) as skipped_at,
        max(s.committed) as committed
@@ -16,5 +17,11 @@ select s.system_identifier, s.subid, s.remote_xid, max(s.skipped_at) as skipped_
                timestamptz '0001-01-01 00:00:00+00', null
           from pgconflict.subscription_action a
          where a.action = 'keep_ours' and a.system_identifier = any ($1)
-           and a.began_at >= $2) s
+           and a.began_at >= $2
+        union all
+        select c.system_identifier, c.subid, c.remote_xid,
+               timestamptz '0001-01-01 00:00:00+00', c.remote_commit_ts
+          from pgconflict.conflict_log c
+         where c.stalls and c.system_identifier = any ($1) and c.last_logged_at >= $2
+           and c.last_logged_at > c.first_logged_at + interval '12 hours') s
  group by s.system_identifier, s.subid, s.remote_xid

@@ -19,7 +19,7 @@ from pgconflict.conflict_log.verdicts import Found, Skipped, Verdicts
 from pgconflict.core.progress import Sample
 from pgconflict.core.verdict import Reason, Verdict
 from tests.fixtures.conflict_logs import connect, new_conflict_log, record
-from tests.fixtures.entries import entry
+from tests.fixtures.entries import NOON, entry
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -210,3 +210,30 @@ def test_a_transaction_of_which_changes_were_left_out_counts_as_skipped(
     assert asyncio.run(work()) == {
         (1, 16400): [Skipped(7, None, datetime.min.replace(tzinfo=UTC))]
     }
+
+
+def test_so_does_one_on_which_apply_stopped_for_long(
+    conflict_log_server: ConflictLogServer,
+) -> None:
+    """What was logged of it a day before is not looked for."""
+    dsn = new_conflict_log(conflict_log_server)
+    long, short = (
+        # Each attempt is of a worker of its own.
+        [entry(xid=xid, stalls=True, at=at, session=f"{at:08x}.1") for at in at_s]
+        for xid, at_s in ((7, (0, 46_800)), (8, (40_000, 46_800)))
+    )
+    record(dsn, [*long, *short])
+
+    async def work() -> list[dict[tuple[int, int], list[Skipped]]]:
+        connection = await connect(dsn)
+        try:
+            verdicts = Verdicts(connection)
+            return [
+                await verdicts.skipped([7097], NOON + timedelta(hours=hours))
+                for hours in (12, 14)
+            ]
+        finally:
+            await connection.close()
+
+    found = {(7097, 16400): [Skipped(7, None, datetime.min.replace(tzinfo=UTC))]}
+    assert asyncio.run(work()) == [found, {}]

@@ -1,4 +1,4 @@
-"""Which entry of a third node is about the same two writes."""
+"""Third nodes: which entry is about the same two writes, and what may come between."""
 
 from __future__ import annotations
 
@@ -9,9 +9,14 @@ from typing import Any
 import msgspec
 import pytest
 
+from pgconflict.conflict_log.verdicts import Skipped
 from pgconflict.core.conflict import LocalConflict
 from pgconflict.core.evidence import Cause
 from pgconflict.core.row_entry import RowEntry
+from pgconflict.daemon.verdict_causes import Causes
+from pgconflict.daemon.verdict_history import Progress
+from pgconflict.daemon.verdict_links import skipped_of_others
+from pgconflict.daemon.verdict_tables import Tables
 from pgconflict.daemon.verdict_third import (
     Writer,
     decision_of,
@@ -135,3 +140,30 @@ def test_the_writer_is_who_sent_the_version() -> None:
     assert writer_of(changed(local_conflicts=by_b), of_b, views) is None
     of_a_copy = version(origin=f"pg_{OF_C}_16384")
     assert writer_of(changed(local_conflicts=of_a_copy), of_b, views) is None
+
+
+def test_what_is_not_looked_for_is_a_doubt() -> None:
+    watch: Any = SimpleNamespace(due=SimpleNamespace(entry=MET_BY_A), passed_at=1.0)
+    there = SimpleNamespace(
+        recorded_since=lambda _: True, logs_conflicts=False, commits_since=None
+    )
+    of_a: Any = SimpleNamespace(
+        there=there, there_table=None, here_table=None, key=None
+    )
+    causes = Causes(Progress(), Tables())
+
+    long_ago = causes._doubts_between(watch, NOON - timedelta(hours=25), of_a)
+    lately = causes._doubts_between(watch, NOON - timedelta(hours=23), of_a)
+
+    assert long_ago == ("what the other node logged that long ago is not looked for",)
+    assert "the other node's server logs no conflicts" in lately
+
+
+def test_a_skip_of_another_subscription_there_is_a_doubt() -> None:
+    of_a: Any = SimpleNamespace(
+        back=SimpleNamespace(subid=12), there=SimpleNamespace(system_identifier=2)
+    )
+    skip = [Skipped(7, NOON, NOON)]
+
+    assert skipped_of_others(of_a, {(2, 13): skip}) != []
+    assert skipped_of_others(of_a, {(2, 12): skip, (1, 13): skip, (2, 14): []}) == []
