@@ -360,7 +360,7 @@ def test_a_node_that_logs_no_conflicts_proves_nothing(
             1, f"cause is not null and relname = '{mesh.table}'", timeout=60
         )
         (told,) = daemon.query(
-            "select l.cause, evidence ->> 'reason' from pgconflict.verdict"
+            "select distinct l.cause, evidence ->> 'reason' from pgconflict.verdict"
             " join pgconflict.conflict_log l using (conflict_id)"
             " where evidence is not null"
         )

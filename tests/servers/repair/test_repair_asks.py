@@ -66,6 +66,13 @@ def on_a_terminal(words: list[str], answers: Sequence[Reply]) -> tuple[int, str]
         os.close(ours)
 
 
+def interrupted(program: Program) -> None:
+    """Send an interrupt, as somebody who has read the question."""
+    # One that comes between the prompt and the reading is seen at the next key.
+    time.sleep(0.5)
+    program.send_signal(signal.SIGINT)
+
+
 @pytest.mark.majors(18)
 def test_asks_for_each_row(pair: Pair, desk: Desk) -> None:
     with pair.replicate() as replicated:
@@ -94,7 +101,7 @@ def test_an_interrupt_at_the_question_ends_it_at_once(pair: Pair, desk: Desk) ->
 
         code, said = on_a_terminal(
             [*words, "--apply"],
-            ["b", lambda program: program.send_signal(signal.SIGINT)],
+            ["b", interrupted],
         )
 
         assert rows(pair.a, replicated)[1] == "(1,b)"
