@@ -118,18 +118,30 @@ def apply(one: Stopped, limits: Limits, wait: float) -> Done:
             raise RefusedError("interrupted; nothing was changed") from error
         try:
             connection.execute(work.commit().encode())
-        except (psycopg.OperationalError, KeyboardInterrupt) as error:
-            why = " ".join(str(error).split()) or "interrupted"
-            raise FailedError(
-                f"{who}: the commit was not confirmed: {why}",
-                hint="run the same command again: it looks anew at what is there",
-            ) from error
-        except psycopg.Error as error:
-            raise RefusedError(f"{who}: {error}; nothing was changed") from error
+        except (psycopg.Error, KeyboardInterrupt) as error:
+            raise _uncommitted(one, who, error) from error
         return done
     finally:
         # At once: this ends the transaction if it has not committed.
         connection.pgconn.finish()
+
+
+def _uncommitted(one: Stopped, who: str, error: BaseException) -> PgConflictError:
+    """What is known after a commit that failed, or of which the answer was lost."""
+    why = " ".join(str(error).split()) or "interrupted"
+    refused = isinstance(error, psycopg.Error) and not isinstance(
+        error, psycopg.OperationalError
+    )
+    if refused and not one.by_hand:
+        return RefusedError(f"{who}: {why}; nothing was changed")
+    hint = "run the same command again: it looks anew at what is there"
+    if one.by_hand:
+        # The server may have moved the origin with a transaction that it aborted.
+        hint += (
+            "; if apply goes on and the rows are not there, `pgconflict conflicts"
+            " verify` finds them"
+        )
+    return FailedError(f"{who}: the commit was not confirmed: {why}", hint=hint)
 
 
 @dataclass(frozen=True, slots=True)
