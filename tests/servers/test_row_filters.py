@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pgconflict.config import Limits, Node
-from pgconflict.server.row_reader import RowReader
-from pgconflict.server.session import NodeSession
 from tests.fixtures.filtered import apart, filtered
 from tests.fixtures.mesh import Mesh
+from tests.fixtures.readers import readers
 from tests.fixtures.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -33,27 +31,15 @@ def read(a: nodes.Node, b: nodes.Node, name: str, rows: Sequence[Values] = ()) -
     """What a publishes of a table to b, and whether rows pass."""
 
     async def work() -> Read:
-        sessions = [
-            await NodeSession.open(
-                Node(name=node.name, dsn=node.dsn), Limits(), job="test"
-            )
-            for node in (a, b)
-        ]
-        try:
-            there, here = (RowReader(session) for session in sessions)
-            table, sent = (
-                await here.table("public", name),
-                await there.table("public", name),
-            )
+        async with readers(a, b) as (there, here):
+            table = await here.table("public", name)
+            sent = await there.table("public", name)
             assert table is not None
             assert sent is not None
             published = await there.published(sent, table.incoming[0])
             if published is None or published.filter is None:
                 return published, []
             return published, await there.passing(published.filter, rows)
-        finally:
-            for session in sessions:
-                session.terminate()
 
     return asyncio.run(work())
 

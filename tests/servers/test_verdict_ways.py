@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pgconflict.config import Limits, Node
-from pgconflict.server.row_reader import RowReader
-from pgconflict.server.session import NodeSession
+from tests.fixtures.readers import readers
 
 if TYPE_CHECKING:
     from pgconflict.server.row_reader import Outgoing, RowTable
@@ -23,22 +21,12 @@ def read(
     """The table on b, and what a publishes of it to the first subscription."""
 
     async def work() -> tuple[RowTable | None, Outgoing | None]:
-        sessions = [
-            await NodeSession.open(
-                Node(name=node.name, dsn=node.dsn), Limits(), job="test"
-            )
-            for node in (a, b)
-        ]
-        try:
-            there, here = (RowReader(session) for session in sessions)
+        async with readers(a, b) as (there, here):
             table, published = await here.table("public", name), None
             sent = await there.table("public", name)
             if table is not None and sent is not None:
                 published = await there.published(sent, table.incoming[0])
             return table, published
-        finally:
-            for session in sessions:
-                session.terminate()
 
     return asyncio.run(work())
 

@@ -8,15 +8,11 @@ import pytest
 
 from pgconflict.cli import repair_work
 from pgconflict.core.repair import ORIGIN
-from pgconflict.server.table_nodes import TableNodes
 from tests.fixtures.apart import apart, fill
+from tests.fixtures.settling import spy_on_settle
 from tests.servers.repair.test_repair import findings, repair, same
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from pgconflict.server.row_reader import Key
-    from pgconflict.server.table_nodes import KeyValues, Settled
     from tests.fixtures.operated import Desk
     from tests.fixtures.servers import Pair
 
@@ -27,25 +23,13 @@ def test_apply_that_is_behind_is_waited_for_once(
     pair: Pair, desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waits: list[float] = []
-    real = TableNodes.settle
-
-    async def settle(
-        self: TableNodes,
-        key: Key,
-        columns: Sequence[str],
-        wanted: Sequence[KeyValues],
-        wait_s: float,
-    ) -> dict[KeyValues, Settled]:
-        waits.append(wait_s)
-        return await real(self, key, columns, wanted, wait_s)
-
     with pair.replicate() as replicated:
         fill(replicated, 4)
         apart(replicated, "b", "update {t} set v = 'b' where id < 4")
         ids = findings(desk, replicated)
         replicated.to_b.alter("disable")
         pair.a.execute(f"update {replicated.table} set v = 'late' where id = 4")
-        monkeypatch.setattr(TableNodes, "settle", settle)
+        spy_on_settle(monkeypatch, lambda wait_s, _: waits.append(wait_s))
         monkeypatch.setattr(repair_work, "AT_ONCE", 1)
 
         answer, told = repair(desk, ids, "--winner", "a", "--apply", "--wait", "2")

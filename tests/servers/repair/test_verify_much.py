@@ -11,18 +11,17 @@ import pytest
 
 from pgconflict.cli import conflicts_verify, verify_rows
 from pgconflict.server import table_hash
-from pgconflict.server.table_nodes import TableNodes
 from tests.fixtures.apart import apart, fill
 from tests.fixtures.divergence import diverge
+from tests.fixtures.settling import spy_on_settle
 from tests.fixtures.waiting import wait_until
 from tests.proof.daemons import Daemon
 from tests.servers.repair.test_repair import same
 from tests.servers.repair.test_verify import verify
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Callable
 
-    from pgconflict.server.row_reader import Key
     from pgconflict.server.table_nodes import KeyValues, Settled
     from tests.fixtures.operated import Desk
     from tests.fixtures.servers import Pair
@@ -323,21 +322,12 @@ def test_large_rows_are_not_all_kept_in_memory(
 ) -> None:
     monkeypatch.setattr(verify_rows, "LARGE", 1_000_000)
     looked_at: list[int] = []
-    real = TableNodes.settle
 
-    async def settle(
-        self: TableNodes,
-        key: Key,
-        columns: Sequence[str],
-        wanted: Sequence[KeyValues],
-        wait_s: float,
-    ) -> dict[KeyValues, Settled]:
-        found = await real(self, key, columns, wanted, wait_s)
+    def note(_: float, found: dict[KeyValues, Settled]) -> None:
         rows = [row for one in found.values() for row in one.rows.values()]
         looked_at.append(verify_rows.size_of(rows))
-        return found
 
-    monkeypatch.setattr(TableNodes, "settle", settle)
+    spy_on_settle(monkeypatch, note)
     with pair.replicate() as one:
         values = (
             "insert into {t} select n, repeat('a', 50000) from generate_series(1, 60) n"
