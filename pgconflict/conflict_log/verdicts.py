@@ -50,6 +50,8 @@ class Skipped(msgspec.Struct, frozen=True):
     """By the publisher's clock; None where it is not known."""
 
     skipped_at: datetime
+    applied: bool = False
+    """Some of its changes were, and what was logged of them is not looked for."""
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
@@ -140,7 +142,12 @@ class Verdicts:
         found: dict[tuple[int, int], list[Skipped]] = defaultdict(list)
         for row in await self._fetch("verdict_skipped", list(systems), since):
             found[row["system_identifier"], row["subid"]].append(
-                Skipped(row["remote_xid"], row["committed"], row["skipped_at"])
+                Skipped(
+                    row["remote_xid"],
+                    row["committed"],
+                    row["skipped_at"],
+                    row["applied"],
+                )
             )
         return found
 

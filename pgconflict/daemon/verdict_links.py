@@ -221,15 +221,18 @@ def skipped_before(entry: RowEntry, sides: Sides, skipped: AllSkipped) -> list[s
 
 
 def skipped_of_others(sides: Sides, skipped: AllSkipped) -> list[str]:
-    """Return why a further node's change may be applied, and not looked for."""
+    """Return why a further node's change may be applied, and not looked for.
+
+    A transaction that was skipped as a whole changed nothing.
+    """
     back = None if sides.back is None else sides.back.subid
     there = sides.there.system_identifier
     others = [
         way
         for way, found in skipped.items()
-        if found and way[0] == there and way[1] != back
+        if any(one.applied for one in found) and way[0] == there and way[1] != back
     ]
-    return ["the other node skipped a further node's transaction"] if others else []
+    return ["the other node left out changes of a further node"] if others else []
 
 
 def _skipped_by_publisher(sides: Sides, skipped: AllSkipped) -> Sequence[Skipped]:

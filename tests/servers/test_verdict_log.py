@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tests.fixtures.servers import ConflictLogServer
 
 NOW = datetime.now(UTC)
+LEFT_OUT = Skipped(7, None, datetime.min.replace(tzinfo=UTC), applied=True)
 
 
 def sample(ago_s: float, position: int = 5) -> Sample:
@@ -207,15 +208,13 @@ def test_a_transaction_of_which_changes_were_left_out_counts_as_skipped(
         finally:
             await connection.close()
 
-    assert asyncio.run(work()) == {
-        (1, 16400): [Skipped(7, None, datetime.min.replace(tzinfo=UTC))]
-    }
+    assert asyncio.run(work()) == {(1, 16400): [LEFT_OUT]}
 
 
 def test_so_does_one_on_which_apply_stopped_for_long(
     conflict_log_server: ConflictLogServer,
 ) -> None:
-    """What was logged of it a day before is not looked for."""
+    """What was logged of it a day before is not looked for; a skip needs no log."""
     dsn = new_conflict_log(conflict_log_server)
     long, short = (
         # Each attempt is of a worker of its own.
@@ -228,12 +227,19 @@ def test_so_does_one_on_which_apply_stopped_for_long(
         connection = await connect(dsn)
         try:
             verdicts = Verdicts(connection)
-            return [
+            found = [
                 await verdicts.skipped([7097], NOON + timedelta(hours=hours))
                 for hours in (12, 14)
             ]
+            await connection.execute(
+                "update pgconflict.conflict_log set status = 'skipped', status_at = $1"
+                " where remote_xid = 8",
+                NOON + timedelta(hours=14),
+            )
+            return [*found, await verdicts.skipped([7097], NOON + timedelta(hours=14))]
         finally:
             await connection.close()
 
-    found = {(7097, 16400): [Skipped(7, None, datetime.min.replace(tzinfo=UTC))]}
-    assert asyncio.run(work()) == [found, {}]
+    skipped = Skipped(8, None, NOON + timedelta(hours=14), applied=False)
+    way = (7097, 16400)
+    assert asyncio.run(work()) == [{way: [LEFT_OUT]}, {}, {way: [skipped]}]

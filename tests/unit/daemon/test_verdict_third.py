@@ -159,11 +159,13 @@ def test_what_is_not_looked_for_is_a_doubt() -> None:
     assert "the other node's server logs no conflicts" in lately
 
 
-def test_a_skip_of_another_subscription_there_is_a_doubt() -> None:
+def test_changes_left_out_by_another_subscription_there_are_a_doubt() -> None:
+    """Those of a transaction that was skipped as a whole changed nothing."""
     of_a: Any = SimpleNamespace(
         back=SimpleNamespace(subid=12), there=SimpleNamespace(system_identifier=2)
     )
-    skip = [Skipped(7, NOON, NOON)]
+    left_out = [Skipped(7, NOON, NOON), Skipped(8, NOON, NOON, applied=True)]
 
-    assert skipped_of_others(of_a, {(2, 13): skip}) != []
-    assert skipped_of_others(of_a, {(2, 12): skip, (1, 13): skip, (2, 14): []}) == []
+    assert skipped_of_others(of_a, {(2, 13): left_out}) != []
+    assert skipped_of_others(of_a, {(2, 12): left_out, (1, 13): left_out}) == []
+    assert skipped_of_others(of_a, {(2, 13): left_out[:1], (2, 14): []}) == []
