@@ -22,7 +22,7 @@ from pgconflict.core.conflict import ConflictType, Kind
 from pgconflict.daemon.health_metrics import JobsLate
 from pgconflict.daemon.node_metrics import NodeMetrics
 from pgconflict.daemon.sequence_metrics import SequenceMetrics
-from pgconflict.daemon.verdict_metrics import VerdictMetrics
+from pgconflict.daemon.verdict.metrics import VerdictMetrics
 from pgconflict.server.log_listing import GapReason
 
 if TYPE_CHECKING:

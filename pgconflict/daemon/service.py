@@ -26,8 +26,8 @@ from pgconflict.daemon.sequence_sync import SequenceSync
 from pgconflict.daemon.tail import Tail
 from pgconflict.daemon.top_tables import TopTables
 from pgconflict.daemon.upkeep import keep_up
-from pgconflict.daemon.verdict import WITHIN_S as VERDICT_WITHIN_S
-from pgconflict.daemon.verdict import VerdictJob
+from pgconflict.daemon.verdict.job import WITHIN_S as VERDICT_WITHIN_S
+from pgconflict.daemon.verdict.job import VerdictJob
 from pgconflict.errors import (
     NodeNotReadyError,
     NodeUnavailableError,

@@ -91,7 +91,7 @@ class RowTable:
 
     types: dict[str, str]
     prints: dict[str, str]
-    """How each column's values print: see `pgconflict.daemon.verdict_keys`."""
+    """How each column's values print: see `pgconflict.daemon.verdict.keys`."""
 
     generated: frozenset[str]
     readable: frozenset[str]

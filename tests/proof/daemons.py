@@ -16,7 +16,7 @@ from pgconflict.daemon.health import Health
 from pgconflict.daemon.job import Job
 from pgconflict.daemon.metrics import Metrics
 from pgconflict.daemon.tail import Tail
-from pgconflict.daemon.verdict import VerdictJob
+from pgconflict.daemon.verdict.job import VerdictJob
 from tests.fixtures.daemon import Daemon as Process
 from tests.fixtures.waiting import wait_until
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry
 
-from pgconflict.daemon.verdict_metrics import VerdictMetrics
+from pgconflict.daemon.verdict.metrics import VerdictMetrics
 
 
 def test_rows_that_differ_are_shown_for_each_subscription_until_none_is_looked_at() -> (

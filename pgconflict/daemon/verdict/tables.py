@@ -16,7 +16,7 @@ from pgconflict.conflict_log.tables_seen import LONG_AGO, SeenTable
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pgconflict.daemon.verdict_nodes import NodeView
+    from pgconflict.daemon.verdict.nodes import NodeView
     from pgconflict.server.row_reader import RowTable
 
 SPANS: Final = 200

@@ -19,16 +19,16 @@ from pgconflict.conflict_log.verdicts import Verdicts
 from pgconflict.core.conflict import Kind
 from pgconflict.core.verdict import Reason, Verdict
 from pgconflict.daemon.conflict_log import connect, policy_from
-from pgconflict.daemon.verdict_causes import Causes, complete
-from pgconflict.daemon.verdict_history import Arrivals, Progress
-from pgconflict.daemon.verdict_index import undecided
-from pgconflict.daemon.verdict_keys import readable
-from pgconflict.daemon.verdict_links import doubts, read_sides
-from pgconflict.daemon.verdict_nodes import AWAY, Nodes
-from pgconflict.daemon.verdict_positions import Sampling
-from pgconflict.daemon.verdict_rows import compare_rows
-from pgconflict.daemon.verdict_tables import NEVER, Tables
-from pgconflict.daemon.verdict_watch import Mark, Watch
+from pgconflict.daemon.verdict.causes import Causes, complete
+from pgconflict.daemon.verdict.history import Arrivals, Progress
+from pgconflict.daemon.verdict.index import undecided
+from pgconflict.daemon.verdict.keys import readable
+from pgconflict.daemon.verdict.links import doubts, read_sides
+from pgconflict.daemon.verdict.nodes import AWAY, Nodes
+from pgconflict.daemon.verdict.positions import Sampling
+from pgconflict.daemon.verdict.rows import compare_rows
+from pgconflict.daemon.verdict.tables import NEVER, Tables
+from pgconflict.daemon.verdict.watch import Mark, Watch
 from pgconflict.errors import PrivilegeMissingError
 
 if TYPE_CHECKING:
@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from pgconflict.core.verdict import Row
     from pgconflict.daemon.job import Job
     from pgconflict.daemon.tail import Tail
-    from pgconflict.daemon.verdict_links import Sides
-    from pgconflict.daemon.verdict_nodes import NodeView
+    from pgconflict.daemon.verdict.links import Sides
+    from pgconflict.daemon.verdict.nodes import NodeView
     from pgconflict.server.row_reader import RowTable
 
 ROUND_S: Final = 0.5

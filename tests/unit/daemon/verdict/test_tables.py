@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from pgconflict.daemon.verdict_tables import SPANS, STALE, Tables
+from pgconflict.daemon.verdict.tables import SPANS, STALE, Tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

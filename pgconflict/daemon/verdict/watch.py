@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from pgconflict.core.evidence import Decision
     from pgconflict.core.row_entry import KeyValues
     from pgconflict.core.verdict import Row
-    from pgconflict.daemon.verdict_links import Sides
-    from pgconflict.daemon.verdict_nodes import NodeView
+    from pgconflict.daemon.verdict.links import Sides
+    from pgconflict.daemon.verdict.nodes import NodeView
 
 STOPPED_S: Final = 5.0
 """Until the next look at what stops apply: its end is soon seen, and costs no row."""

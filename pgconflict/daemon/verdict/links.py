@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from pgconflict.core.evidence import FROZEN
 from pgconflict.core.row_filter import OPERATIONS
 from pgconflict.core.verdict import Reason
-from pgconflict.daemon.verdict_keys import doubts_of_keys
+from pgconflict.daemon.verdict.keys import doubts_of_keys
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from pgconflict.conflict_log.verdicts import Skipped
     from pgconflict.core.row_entry import RowEntry
-    from pgconflict.daemon.verdict_nodes import NodeView, Subscribed
+    from pgconflict.daemon.verdict.nodes import NodeView, Subscribed
     from pgconflict.server.row_reader import Incoming, Key, Outgoing, RowTable
 
     AllSkipped = Mapping[tuple[int, int], Sequence[Skipped]]

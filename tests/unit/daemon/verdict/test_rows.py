@@ -9,8 +9,8 @@ import pytest
 
 from pgconflict.core.conflict import Kind
 from pgconflict.core.verdict import Reason, Row, Verdict, difference
-from pgconflict.daemon.verdict_rows import weigh_filter
-from pgconflict.daemon.verdict_watch import Watch
+from pgconflict.daemon.verdict.rows import weigh_filter
+from pgconflict.daemon.verdict.watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

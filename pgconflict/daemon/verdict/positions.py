@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     import asyncpg
 
     from pgconflict.config import Config
-    from pgconflict.daemon.verdict_history import Progress
-    from pgconflict.daemon.verdict_nodes import Nodes
+    from pgconflict.daemon.verdict.history import Progress
+    from pgconflict.daemon.verdict.nodes import Nodes
 
 BUSY_S: Final = 0.1
 IDLE_S: Final = 1.0

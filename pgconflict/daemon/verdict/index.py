@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from pgconflict.core.further import Further
     from pgconflict.core.progress import Positions
     from pgconflict.core.row_entry import KeyValues, RowEntry
-    from pgconflict.daemon.verdict_links import Sides
-    from pgconflict.daemon.verdict_nodes import NodeView
+    from pgconflict.daemon.verdict.links import Sides
+    from pgconflict.daemon.verdict.nodes import NodeView
 
     Publishers = Mapping[tuple[int, int | None], NodeView]
     """By node and subscription, who sends the changes."""

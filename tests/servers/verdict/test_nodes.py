@@ -17,7 +17,7 @@ from pgconflict.daemon.health import Health
 from pgconflict.daemon.job import Job
 from pgconflict.daemon.metrics import Metrics
 from pgconflict.daemon.tail import Tail
-from pgconflict.daemon.verdict_nodes import LOGGER_S, Nodes
+from pgconflict.daemon.verdict.nodes import LOGGER_S, Nodes
 from tests.fixtures.conflict_logs import connect, new_conflict_log
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from pgconflict.daemon.verdict_history import Arrivals
+from pgconflict.daemon.verdict.history import Arrivals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from pgconflict.core.passing import Way
     from pgconflict.core.row_entry import RowEntry
-    from pgconflict.daemon.verdict_links import Sides
-    from pgconflict.daemon.verdict_nodes import NodeView
+    from pgconflict.daemon.verdict.links import Sides
+    from pgconflict.daemon.verdict.nodes import NodeView
 
 ROUNDS: Final = 4000
 """Remembered of each node: more than half an hour."""

@@ -13,11 +13,11 @@ from pgconflict.conflict_log.verdicts import Skipped
 from pgconflict.core.conflict import LocalConflict
 from pgconflict.core.evidence import Cause
 from pgconflict.core.row_entry import RowEntry
-from pgconflict.daemon.verdict_causes import Causes
-from pgconflict.daemon.verdict_history import Progress
-from pgconflict.daemon.verdict_links import skipped_of_others
-from pgconflict.daemon.verdict_tables import Tables
-from pgconflict.daemon.verdict_third import (
+from pgconflict.daemon.verdict.causes import Causes
+from pgconflict.daemon.verdict.history import Progress
+from pgconflict.daemon.verdict.links import skipped_of_others
+from pgconflict.daemon.verdict.tables import Tables
+from pgconflict.daemon.verdict.third import (
     Writer,
     decision_of,
     same_writes,

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from pgconflict.core.conflict import Kind
 from pgconflict.core.verdict import Reason, Verdict, difference
-from pgconflict.daemon.verdict_keys import exact
-from pgconflict.daemon.verdict_nodes import AWAY
+from pgconflict.daemon.verdict.keys import exact
+from pgconflict.daemon.verdict.nodes import AWAY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from pgconflict.core.row_entry import KeyValues
     from pgconflict.core.row_filter import RowFilter
     from pgconflict.core.verdict import Row
-    from pgconflict.daemon.verdict_links import Sides
-    from pgconflict.daemon.verdict_nodes import NodeView
-    from pgconflict.daemon.verdict_watch import Watch
+    from pgconflict.daemon.verdict.links import Sides
+    from pgconflict.daemon.verdict.nodes import NodeView
+    from pgconflict.daemon.verdict.watch import Watch
     from pgconflict.server.row_reader import Incoming, RowReader, RowTable
 
     Read = Mapping[KeyValues, list[Row]]

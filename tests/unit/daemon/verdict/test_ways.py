@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from pgconflict.daemon.verdict_links import Sides
-from pgconflict.daemon.verdict_nodes import Subscribed
-from pgconflict.daemon.verdict_ways import other_ways
+from pgconflict.daemon.verdict.links import Sides
+from pgconflict.daemon.verdict.nodes import Subscribed
+from pgconflict.daemon.verdict.ways import other_ways
 from pgconflict.server.row_reader import Incoming
 
 if TYPE_CHECKING:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pgconflict.core.passing import Way
-from pgconflict.daemon.verdict_nodes import AWAY
+from pgconflict.daemon.verdict.nodes import AWAY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pgconflict.daemon.verdict_links import Sides
-    from pgconflict.daemon.verdict_nodes import NodeView
+    from pgconflict.daemon.verdict.links import Sides
+    from pgconflict.daemon.verdict.nodes import NodeView
     from pgconflict.server.row_reader import Incoming, RowTable
 
 

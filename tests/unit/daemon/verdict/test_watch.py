@@ -9,8 +9,8 @@ import pytest
 
 from pgconflict.core.conflict import Kind
 from pgconflict.core.verdict import Reason, Verdict
-from pgconflict.daemon.verdict import PATIENCE_S, lose_patience
-from pgconflict.daemon.verdict_watch import Watch
+from pgconflict.daemon.verdict.job import PATIENCE_S, lose_patience
+from pgconflict.daemon.verdict.watch import Watch
 
 
 def watched(before: Verdict | None, kind: Kind) -> Watch:

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pgconflict.core.row_entry import KeyValues
-    from pgconflict.daemon.verdict_links import Sides
-    from pgconflict.daemon.verdict_nodes import NodeView
+    from pgconflict.daemon.verdict.links import Sides
+    from pgconflict.daemon.verdict.nodes import NodeView
     from pgconflict.server.row_reader import RowTable
 
 _TIMES: Final = frozenset({"date", "zone"})

@@ -11,9 +11,9 @@ import msgspec
 from pgconflict.core.evidence import Cause
 from pgconflict.core.further import Further
 from pgconflict.core.progress import Positions
-from pgconflict.daemon.verdict_index import Index, publishers_of, undecided
-from pgconflict.daemon.verdict_keys import doubts_of_keys
-from pgconflict.daemon.verdict_links import (
+from pgconflict.daemon.verdict.index import Index, publishers_of, undecided
+from pgconflict.daemon.verdict.keys import doubts_of_keys
+from pgconflict.daemon.verdict.links import (
     AROUND,
     doubts_of_entries,
     doubts_of_log,
@@ -23,8 +23,8 @@ from pgconflict.daemon.verdict_links import (
     skipped_of_others,
     skipped_there,
 )
-from pgconflict.daemon.verdict_third import decision_of, same_writes, writer_of
-from pgconflict.daemon.verdict_ways import other_ways
+from pgconflict.daemon.verdict.third import decision_of, same_writes, writer_of
+from pgconflict.daemon.verdict.ways import other_ways
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -33,12 +33,12 @@ if TYPE_CHECKING:
     from pgconflict.conflict_log.verdicts import Verdicts
     from pgconflict.core.passing import Way
     from pgconflict.core.row_entry import RowEntry
-    from pgconflict.daemon.verdict_history import Progress
-    from pgconflict.daemon.verdict_index import Publishers
-    from pgconflict.daemon.verdict_links import AllSkipped, Sides
-    from pgconflict.daemon.verdict_nodes import NodeView
-    from pgconflict.daemon.verdict_tables import Tables
-    from pgconflict.daemon.verdict_watch import Watch
+    from pgconflict.daemon.verdict.history import Progress
+    from pgconflict.daemon.verdict.index import Publishers
+    from pgconflict.daemon.verdict.links import AllSkipped, Sides
+    from pgconflict.daemon.verdict.nodes import NodeView
+    from pgconflict.daemon.verdict.tables import Tables
+    from pgconflict.daemon.verdict.watch import Watch
 
 _NOT_RECORDED: Final = "the other node's log is not recorded"
 _SKIPPED: Final = "the other node skipped the transaction of the local version"
