@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pgconflict.core.cause import decide
 from pgconflict.core.evidence import Cause, Logged
-from pgconflict.core.further import Further
+from pgconflict.core.further import Further, came_after
 from pgconflict.core.passing import Commit, PositionsSeen, Way, kept_from
 from pgconflict.core.progress import (
     Positions,
@@ -74,6 +74,7 @@ class Simulated:
     had: frozenset[int] = frozenset()
     inbox: dict[int, list[Write]] = field(default_factory=lambda: defaultdict(list))
     applied: dict[int, int] = field(default_factory=dict)
+    skipped: dict[int, list[Write]] = field(default_factory=lambda: defaultdict(list))
 
     def put(self, write: Write) -> None:
         """Take a version of the row, in a transaction of its own."""
@@ -151,6 +152,15 @@ class Mesh:
         # Not what met no row: nobody sees a change that changed nothing.
         node.had |= write.seen | {write.number}
         node.applied[publisher] = write.end
+
+    def skip(self, at: int, publisher: int) -> None:
+        """Pass what comes next by, as ALTER SUBSCRIPTION ... SKIP does."""
+        self.tick(2)
+        node = self.nodes[at]
+        if node.inbox[publisher]:
+            write = node.inbox[publisher].pop(0)
+            node.skipped[publisher].append(write)
+            node.applied[publisher] = write.end
 
     def deliver_all(self) -> None:
         """Apply everything, but what apply has stopped on."""
@@ -240,14 +250,24 @@ class Mesh:
         own = [
             one.logged for one in self.entries if one.node == here and one is not entry
         ]
+        lost = entry.local in self.nodes[there].skipped[here]
+        mirrored = self.about(there, here)
+        positions = Positions() if lost else self.positions(entry)
+        came = came_after(entry.logged, mirrored, positions)
         return decide(
             entry.logged,
-            self.about(there, here),
+            mirrored,
             own,
             ["more nodes"],
-            self.positions(entry),
+            positions,
             further=Further(
                 apart=self.apart(entry),
+                doubts=("a deletion was skipped",)
+                if any(
+                    came is None or came <= one.at <= entry.remote.at
+                    for one in self.nodes[here].skipped[there]
+                )
+                else (),
                 entries=tuple(
                     one.logged
                     for one in self.entries
@@ -289,7 +309,7 @@ steps = st.lists(
     st.tuples(
         st.sampled_from(
             ["update"] * 4
-            + ["delete", "insert"]
+            + ["delete", "insert", "skip"]
             + ["deliver"] * 12
             + ["sample"] * 4
             + ["settle"] * 3
@@ -308,6 +328,8 @@ def play(offsets: Sequence[int], taken: Iterable[tuple[str, int, int]]) -> Mesh:
     for what, at, other in taken:
         if what == "deliver":
             mesh.deliver(at % most, other % most)
+        elif what == "skip":
+            mesh.skip(at % most, other % most)
         elif what == "sample":
             mesh.sample(at % most)
         elif what == "settle":

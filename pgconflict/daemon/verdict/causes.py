@@ -20,6 +20,7 @@ from pgconflict.daemon.verdict.links import (
     doubts_of_placing,
     never_applied,
     skipped_before,
+    skipped_between,
     skipped_of_others,
     skipped_there,
 )
@@ -127,7 +128,7 @@ class Causes:
                 and self._progress.kept_apart(entry, sides, ways),
                 entries=index.of_others(entry),
                 doubts=(
-                    *before,
+                    *skipped_between(entry, sides, skipped, came),
                     *skipped_of_others(sides, skipped),
                     *self._doubts_between(watch, came, sides),
                 ),

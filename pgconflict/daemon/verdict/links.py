@@ -220,6 +220,27 @@ def skipped_before(entry: RowEntry, sides: Sides, skipped: AllSkipped) -> list[s
     return []
 
 
+def skipped_between(
+    entry: RowEntry, sides: Sides, skipped: AllSkipped, came: datetime | None
+) -> list[str]:
+    """Return why the publisher may have taken the row away after the version came.
+
+    What a further node inserts then is not logged.
+
+    Args:
+        entry: The conflict.
+        sides: Its two nodes.
+        skipped: What each did not apply.
+        came: When the version had certainly not come yet, by the publisher's clock.
+    """
+    written = entry.remote_at
+    for one in skipped.get((sides.here.system_identifier, entry.subid or 0), ()):
+        at = one.committed
+        if at is None or came is None or written is None or came <= at <= written:
+            return ["a transaction of this subscription was skipped"]
+    return []
+
+
 def skipped_of_others(sides: Sides, skipped: AllSkipped) -> list[str]:
     """Return why a further node's change may be applied, and not looked for.
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pgconflict.cli.main import main
+from tests.fixtures.apart import unheard
 from tests.fixtures.mesh import Mesh
 from tests.fixtures.waiting import wait_until
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tests.fixtures.daemon import Daemon
-    from tests.fixtures.nodes import Node
+    from tests.fixtures.nodes import Node, Subscription
     from tests.fixtures.servers import Pair, Servers
 
 
@@ -256,13 +257,29 @@ def test_what_a_third_node_passed_on_was_seen(
     assert {event["effect"] for event in joined.values()} == {"diverged"}
 
 
+def skip_one(daemon: Daemon, mesh: Mesh, way: Subscription) -> None:
+    """Skip a transaction that stops apply."""
+    unheard(way.subscriber, f"insert into {mesh.table} values (9, 'hidden', '')")
+    way.publisher.execute(f"insert into {mesh.table} values (9, 'sent', '')")
+    met = f"subname = '{way.name}' and stalls and status = "
+    daemon.wait_count(1, met + "'open'", timeout=30)
+    ((lsn,),) = daemon.query(
+        f"select remote_commit_lsn::text from pgconflict.conflict_log where {met}'open'"
+    )
+    way.alter(f"skip (lsn = '{lsn}')")
+    daemon.wait_count(1, met + "'skipped'", timeout=30)
+
+
 @pytest.mark.majors(18, 19)
 def test_hand_overs_among_three_nodes(
     pair: Pair,
     servers: Servers,
     new_daemon: Callable[..., Daemon],
 ) -> None:
-    """Both other nodes log each: harmless, unless a further change came between."""
+    """Both other nodes log each: harmless, unless a further change came between.
+
+    A transaction that was skipped before is no doubt.
+    """
     c = servers.node(pair.major, name="c")
     a, b, c = nodes = (*pair.nodes, c)
     with Mesh(*nodes) as mesh:
@@ -288,6 +305,7 @@ def test_hand_overs_among_three_nodes(
                 "every position was seen again",
             )
 
+        skip_one(daemon, mesh, mesh.way(b, a))
         # Which row came first to whom is not known before each has sent something.
         for node in nodes:
             write(node, 2, *(other for other in nodes if other is not node))

@@ -15,7 +15,7 @@ from pgconflict.core.evidence import Cause
 from pgconflict.core.row_entry import RowEntry
 from pgconflict.daemon.verdict.causes import Causes
 from pgconflict.daemon.verdict.history import Progress
-from pgconflict.daemon.verdict.links import skipped_of_others
+from pgconflict.daemon.verdict.links import skipped_between, skipped_of_others
 from pgconflict.daemon.verdict.tables import Tables
 from pgconflict.daemon.verdict.third import (
     Writer,
@@ -157,6 +157,23 @@ def test_what_is_not_looked_for_is_a_doubt() -> None:
 
     assert long_ago == ("what the other node logged that long ago is not looked for",)
     assert "the other node's server logs no conflicts" in lately
+
+
+def test_only_what_was_skipped_since_the_version_came_is_a_doubt() -> None:
+    of_a: Any = SimpleNamespace(here=SimpleNamespace(system_identifier=A))
+    came = NOON - timedelta(seconds=9)
+
+    def doubts(committed: datetime | None, came: datetime | None, subid: int) -> bool:
+        skipped = {(A, subid): [Skipped(7, committed, NOON)]}
+        return skipped_between(MET_BY_A, of_a, skipped, came) != []
+
+    assert doubts(came, came, 21)
+    assert doubts(NOON, came, 21)
+    assert doubts(None, came, 21)
+    assert doubts(NOON - timedelta(seconds=10), None, 21)
+    assert not doubts(NOON - timedelta(seconds=10), came, 21)
+    assert not doubts(NOON + timedelta(seconds=1), came, 21)
+    assert not doubts(NOON, came, 22)
 
 
 def test_changes_left_out_by_another_subscription_there_are_a_doubt() -> None:
