@@ -1,7 +1,8 @@
 """Causes among three real nodes, against writes that carry their truth.
 
 Each update appends a token of its own to what it found, so that a row tells which
-writes it was built upon.
+writes it was built upon. The row's own node deletes it, too, and inserts it again upon
+what it deleted.
 """
 
 from __future__ import annotations
@@ -32,10 +33,19 @@ LONGEST_S = float(os.environ.get("PGCONFLICT_VERDICT_PAUSE", "1.2"))
 BETWEEN_S = float(os.environ.get("PGCONFLICT_VERDICT_BETWEEN", "0.02"))
 """Between two writes of a node, on average."""
 
+COMES_AND_GOES = 0.05
+"""How many of the writes delete a row, or insert it again."""
+
 FOUND = """
 select c.cause, local_conflicts[1] -> 'tuple' ->> 'w', remote_tuple ->> 'w',
-       local_conflicts[1] ->> 'origin_kind', c.conflict_id
-  from pgconflict.conflict_log c where conflict_type = 'update_origin_differs'
+       local_conflicts[1] ->> 'origin_kind', subname, remote_xid
+  from pgconflict.conflict_log c
+ where conflict_type in ('update_origin_differs', 'delete_origin_differs')
+"""
+MISSING = """
+select conflict_type, cause, count(*) from pgconflict.conflict_log
+ where conflict_type not in ('update_origin_differs', 'delete_origin_differs')
+ group by 1, 2
 """
 REASONS = """
 select evidence ->> 'reason', count(*) from pgconflict.verdict
@@ -43,8 +53,22 @@ select evidence ->> 'reason', count(*) from pgconflict.verdict
 """
 
 
+UPDATE = """
+update {t} set v = v || ' ' || %(token)s, w = %(token)s where id = %(id)s
+returning v, pg_current_xact_id()::text::int8
+"""
+DELETE = """
+delete from {t} where id = %(id)s
+returning v || ' ' || %(token)s, pg_current_xact_id()::text::int8
+"""
+INSERT = """
+insert into {t} values (%(id)s, %(v)s || ' ' || %(token)s, %(token)s)
+returning v, pg_current_xact_id()::text::int8
+"""
+
+
 class Writers:
-    """A thread a node that updates rows, and one that holds up subscriptions."""
+    """A thread a node that writes rows, and one that holds up subscriptions."""
 
     def __init__(self, mesh: Mesh, seconds: float, seed: int) -> None:
         self._mesh = mesh
@@ -52,6 +76,9 @@ class Writers:
         self._seed = seed
         self.chains: dict[str, frozenset[str]] = {}
         """Token to all that the row had been built upon, itself included."""
+
+        self.deleted: dict[tuple[str, int], str] = {}
+        """Node and transaction to the token of a deletion."""
 
         self._lull = threading.Event()
 
@@ -69,6 +96,8 @@ class Writers:
     def _write(self, node: Node) -> None:
         chance = random.Random(f"{self._seed} {node.name}")
         number = 0
+        own = range(self._mesh.nodes.index(node) + 1, KEYS + 1, len(self._mesh.nodes))
+        gone: dict[int, str] = {}
         with node.connect() as session:
             while self._goes_on:
                 time.sleep(chance.expovariate(1 / BETWEEN_S))
@@ -76,12 +105,23 @@ class Writers:
                     continue
                 number += 1
                 token = f"{node.name}{number}"
-                (row,) = session.execute(
-                    f"update {self._mesh.table} set v = v || ' ' || %(token)s,"
-                    " w = %(token)s where id = %(id)s returning v".encode(),
-                    {"token": token, "id": chance.randint(1, KEYS)},
-                )
-                self.chains[token] = frozenset(row[0].split())
+                statement, key = UPDATE, chance.randint(1, KEYS)
+                if chance.random() < COMES_AND_GOES:
+                    key = chance.choice(own)
+                    statement = INSERT if key in gone else DELETE
+                found = session.execute(
+                    statement.format(t=self._mesh.table).encode(),
+                    {"token": token, "id": key, "v": gone.get(key)},
+                ).fetchone()
+                if found is None:
+                    continue
+                value, xid = found
+                self.chains[token] = frozenset(value.split())
+                if statement is INSERT:
+                    del gone[key]
+                if statement is DELETE:
+                    gone[key] = value
+                    self.deleted[node.name, xid] = token
 
     def _hold_up(self) -> None:
         chance = random.Random(self._seed)
@@ -124,7 +164,8 @@ def test_causes_among_three_nodes_are_never_wrong(
                 way.catch_up(timeout=120)
             daemon.settle(timeout=120 + 4 * SECONDS)
             found = daemon.rows(FOUND)
-            reasons = daemon.rows(REASONS)
+            reasons = [*daemon.rows(REASONS), *daemon.rows(MISSING)]
+        publishers = {way.name: way.publisher.name for way in mesh.ways}
 
     def truth(local: str, remote: str) -> str:
         if local in writers.chains[remote]:
@@ -132,12 +173,17 @@ def test_causes_among_three_nodes_are_never_wrong(
         late = remote in writers.chains.get(local, frozenset())
         return "late" if late else "concurrent"
 
-    causes = Counter(
-        (kind, cause, truth(local, remote)) for cause, local, remote, kind, _ in found
-    )
+    told = [
+        (cause, truth(local, remote or writers.deleted[publishers[subname], xid]), kind)
+        for cause, local, remote, kind, subname, xid in found
+    ]
     with capsys.disabled():
-        print(f"\n{pair.major}: {len(found)} {causes} {reasons}")
-    wrong = [row for row in found if row[0] not in {"unknown", truth(*row[1:3])}]
+        print(f"\n{pair.major}: {len(found)} {Counter(told)} {reasons}")
+    wrong = [
+        (row, true)
+        for row, (cause, true, _) in zip(found, told, strict=True)
+        if cause not in {"unknown", true}
+    ]
     assert wrong == []
     assert len(found) > 200
     assert sum(row[0] == "hand_over" for row in found) > len(found) / 2
