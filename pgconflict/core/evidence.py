@@ -21,6 +21,8 @@ HANDED_OVER: Final = frozenset(
 FROZEN: Final = "vacuum may have frozen the version that the change met"
 """A doubt about what the other node did not log, not about what it did."""
 
+LOG_TELLS: Final = "the other node's log tells that it had applied the local version"
+
 MISSING: Final = frozenset(
     {
         ConflictType.UPDATE_MISSING,
@@ -75,3 +77,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     cause: Cause
     reason: str
     entries: tuple[int, ...] = ()
+
+
+def undecided(reason: str) -> Decision:
+    """Return that nothing can be said, and why."""
+    return Decision(cause=Cause.UNKNOWN, reason=reason)

@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pgconflict.core.evidence import LOG_TIME_STEP, MISSING, Cause, Decision, Logged
+from pgconflict.core.evidence import (
+    LOG_TIME_STEP,
+    MISSING,
+    Cause,
+    Decision,
+    Logged,
+    undecided,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -84,7 +91,7 @@ def among_others(
         return found
     if found.cause is Cause.HAND_OVER:
         doubt = _doubt_of_hand_over(entry, came, further)
-        return found if doubt is None else _unknown(doubt)
+        return found if doubt is None else undecided(doubt)
     if further.apart:
         return found
     # The two are one event all the same: each node logged the other's write.
@@ -109,7 +116,3 @@ def _doubt_of_hand_over(
         for other in further.entries
     )
     return "a third node may have written in between" if between else None
-
-
-def _unknown(reason: str) -> Decision:
-    return Decision(cause=Cause.UNKNOWN, reason=reason)

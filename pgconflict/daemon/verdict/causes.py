@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from pgconflict.core.evidence import Cause
+from pgconflict.core.evidence import Cause, undecided
 from pgconflict.core.further import Further
 from pgconflict.core.progress import Positions
-from pgconflict.daemon.verdict.index import Index, publishers_of, undecided
+from pgconflict.daemon.verdict.index import Index, publishers_of
 from pgconflict.daemon.verdict.keys import doubts_of_keys
 from pgconflict.daemon.verdict.links import (
     AROUND,

@@ -9,14 +9,14 @@ import msgspec
 
 from pgconflict.core.cause import decide
 from pgconflict.core.event import Member, digest_of_write
-from pgconflict.core.evidence import Cause, Decision
+from pgconflict.core.evidence import Cause, undecided
 from pgconflict.core.further import came_after
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from pgconflict.core.evidence import Logged
+    from pgconflict.core.evidence import Decision, Logged
     from pgconflict.core.further import Further
     from pgconflict.core.progress import Positions
     from pgconflict.core.row_entry import KeyValues, RowEntry
@@ -152,8 +152,3 @@ def publishers_of(sides: Sides) -> Publishers:
     if sides.back is not None:
         found[there.system_identifier, sides.back.subid] = here
     return found
-
-
-def undecided(reason: str) -> Decision:
-    """Return that nothing can be said, and why."""
-    return Decision(cause=Cause.UNKNOWN, reason=reason)

@@ -17,11 +17,11 @@ from pgconflict.conflict_log.row_policy import RowPolicy
 from pgconflict.conflict_log.tables_seen import put_tables, tables_seen
 from pgconflict.conflict_log.verdicts import Verdicts
 from pgconflict.core.conflict import Kind
+from pgconflict.core.evidence import undecided
 from pgconflict.core.verdict import Reason, Verdict
 from pgconflict.daemon.conflict_log import connect, policy_from
 from pgconflict.daemon.verdict.causes import Causes, complete
 from pgconflict.daemon.verdict.history import Arrivals, Progress
-from pgconflict.daemon.verdict.index import undecided
 from pgconflict.daemon.verdict.keys import readable
 from pgconflict.daemon.verdict.links import doubts, read_sides
 from pgconflict.daemon.verdict.nodes import AWAY, Nodes
