@@ -98,7 +98,9 @@ def decide(
         found = _told(entry, mirrored, orders[came.conflict_id])
     if found is not None:
         moment = came_after(entry, mirrored, positions)
-        return among_others(entry, found, proofs, moment, further)
+        return among_others(
+            entry, found, proofs, moment, further, own=own, mirrored=mirrored
+        )
     unsure = Order.UNSURE in orders.values()
     if unsure or later - sure:
         doubt = "can't be placed in time" if unsure else "may be about another row"

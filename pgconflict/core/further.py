@@ -5,14 +5,21 @@ that two writes are concurrent takes that nobody passed one of them on. And B ma
 had A's change, then C's over it: that A handed over takes that nothing came between.
 B logs each change of a further node that meets A's, or what B made of it: so its log
 tells that, if it is complete since A's change came.
+
+What passes a version on comes to its writer, too: C's change on top of A's comes to A,
+after B's, meets what B made of A's row, and A logs it. So two are concurrent if neither
+node logged a further one's change to the row since they met, has applied all that the
+others had written by then, and the row was only updated: what a row that came and went
+meets is not always logged.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from pgconflict.core.conflict import ConflictType
 from pgconflict.core.evidence import (
     LOG_TIME_STEP,
     MISSING,
@@ -23,10 +30,13 @@ from pgconflict.core.evidence import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
     from pgconflict.core.progress import Positions
+
+
+PASSED_ON: Final = "a third node may have passed one of the versions on"
 
 
 class Further(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +50,12 @@ class Further(msgspec.Struct, frozen=True, kw_only=True):
 
     doubts: tuple[str, ...] = ()
     """Why one of these may be missing."""
+
+    all_came: bool = False
+    """What further nodes had written when the two met came to both, and is logged."""
+
+    later: frozenset[int] = frozenset()
+    """Entries about what they wrote after that."""
 
 
 def arrival(entry: Logged, mirrored: Iterable[Logged]) -> Logged | None:
@@ -77,6 +93,9 @@ def among_others(
     proofs: tuple[int, ...],
     came: datetime | None,
     further: Further | None,
+    *,
+    own: Iterable[Logged] = (),
+    mirrored: Iterable[Logged] = (),
 ) -> Decision:
     """Return what is proved of two nodes, if further ones do not change it.
 
@@ -86,19 +105,45 @@ def among_others(
         proofs: Entries of B by which it is.
         came: When the version had certainly not come to B yet, by B's clock.
         further: None if there is none.
+        own: A's further entries about the row.
+        mirrored: B's entries about changes of A to it.
     """
     if further is None or found.cause is Cause.UNKNOWN:
         return found
     if found.cause is Cause.HAND_OVER:
         doubt = _doubt_of_hand_over(entry, came, further)
         return found if doubt is None else undecided(doubt)
-    if further.apart:
+    if further.apart or _nobody_passed_on(entry, [*own], mirrored, further):
         return found
     # The two are one event all the same: each node logged the other's write.
     return Decision(
         cause=Cause.UNKNOWN,
-        reason="a third node may have passed one of the versions on",
+        reason=PASSED_ON,
         entries=proofs,
+    )
+
+
+def _nobody_passed_on(
+    entry: Logged, own: Sequence[Logged], mirrored: Iterable[Logged], further: Further
+) -> bool:
+    """Whether what would have passed a version on would have been logged since."""
+    written = entry.remote_at
+    if not further.all_came or written is None or entry.attempts > 1:
+        return False
+    of_row = (entry, *own, *mirrored, *further.entries)
+    if any(
+        one.conflict_type != ConflictType.UPDATE_ORIGIN_DIFFERS
+        or not one.of_this_row
+        or one.moves_here
+        for one in of_row
+    ):
+        return False
+    here = [one for one in own if one.subid != entry.subid]
+    return not any(
+        other.last_logged_at + LOG_TIME_STEP >= since
+        for others, since in ((here, entry.logged_at), (further.entries, written))
+        for other in others
+        if other.conflict_id not in further.later
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -23,7 +24,7 @@ from pgconflict.core.progress import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from pgconflict.core.conflict import OriginKind
 
@@ -56,6 +57,8 @@ class Entry:
     """The node's own transaction that wrote or applied the version."""
 
     logged: Logged
+    marks: tuple[int, ...]
+    """How far each node had written when it was logged."""
 
 
 @dataclass
@@ -84,6 +87,11 @@ class Simulated:
         self.gone = write if deletes else None
         self.row, self.row_xid = None if deletes else write, self.xid
 
+    def pass_by(self) -> None:
+        """Write another row, or apply that."""
+        self.wal += 1
+        self.xid += 1
+
 
 class Mesh:
     """Nodes of which each sends its own writes of one row to each other."""
@@ -111,7 +119,7 @@ class Mesh:
     def write(self, at: int, what: str = "update") -> None:
         self.tick(2)
         node = self.nodes[at]
-        if (what == "insert") == (node.row is not None):
+        if what != "other" and (what == "insert") == (node.row is not None):
             return
         self.writes += 1
         found = node.row or node.gone
@@ -126,8 +134,11 @@ class Mesh:
             seen=node.had,
             chain=chain | {self.writes},
         )
-        node.put(write)
-        node.had |= {write.number}
+        if what == "other":
+            node.pass_by()
+        else:
+            node.put(write)
+            node.had |= {write.number}
         for other in self.nodes:
             if other is not node:
                 other.inbox[at].append(write)
@@ -142,6 +153,10 @@ class Mesh:
             self.log(node, write, "insert_exists", stalls=True)
             return
         node.inbox[publisher].pop(0)
+        if write.what == "other":
+            node.pass_by()
+            node.applied[publisher] = write.end
+            return
         if write.what != "insert":
             if met is None:
                 self.log(node, write, f"{write.what}_missing")
@@ -225,7 +240,10 @@ class Mesh:
             local_at=None if local is None else local.at,
             local_kind=kind,
         )
-        self.entries.append(Entry(node.number, remote, local, node.row_xid, logged))
+        marks = tuple(one.wal for one in self.nodes)
+        self.entries.append(
+            Entry(node.number, remote, local, node.row_xid, logged, marks)
+        )
 
     def about(self, at: int, publisher: int) -> list[Logged]:
         return [
@@ -268,6 +286,12 @@ class Mesh:
                     for one in self.nodes[here].skipped[there]
                 )
                 else (),
+                all_came=self.all_came(entry),
+                later=frozenset(
+                    one.logged.conflict_id
+                    for one in self.entries
+                    if one.remote.begin >= entry.marks[one.remote.node]
+                ),
                 entries=tuple(
                     one.logged
                     for one in self.entries
@@ -294,6 +318,18 @@ class Mesh:
             other=entry.remote.at,
         )
 
+    def all_came(self, entry: Entry) -> bool:
+        """Whether what further nodes had written by then came to both."""
+        two = (entry.node, entry.remote.node)
+        return not any(
+            write.begin < entry.marks[further.number]
+            for at in two
+            for further in self.nodes
+            if further.number not in two
+            for left in (self.nodes[at].inbox, self.nodes[at].skipped)
+            for write in left[further.number]
+        )
+
     def apart(self, entry: Entry) -> bool:
         here, there, local = entry.node, entry.remote.node, entry.local
         if local is None:
@@ -309,6 +345,7 @@ steps = st.lists(
     st.tuples(
         st.sampled_from(
             ["update"] * 4
+            + ["other"] * 3
             + ["delete", "insert", "skip"]
             + ["deliver"] * 12
             + ["sample"] * 4
@@ -322,7 +359,13 @@ steps = st.lists(
 )
 
 
-def play(offsets: Sequence[int], taken: Iterable[tuple[str, int, int]]) -> Mesh:
+def play(
+    offsets: Sequence[int],
+    taken: Iterable[tuple[str, int, int]],
+    *,
+    to_the_end: bool = True,
+) -> Mesh:
+    """Take these steps, and apply all that is on its way then, or not."""
     mesh = Mesh(offsets)
     most = len(offsets)
     for what, at, other in taken:
@@ -336,7 +379,8 @@ def play(offsets: Sequence[int], taken: Iterable[tuple[str, int, int]]) -> Mesh:
             mesh.settle(at % most)
         else:
             mesh.write(at % most, what)
-    mesh.deliver_all()
+    if to_the_end:
+        mesh.deliver_all()
     for _ in range(2):
         for node in mesh.nodes:
             mesh.sample(node.number)
@@ -359,12 +403,53 @@ def check(mesh: Mesh) -> Counter[Cause]:
     return found
 
 
+offsets_of_clocks = st.lists(st.integers(-5000, 5000), min_size=3, max_size=4)
+
+
 @settings(max_examples=500, deadline=None)
-@given(st.lists(st.integers(-5000, 5000), min_size=3, max_size=4), steps)
+@given(offsets=offsets_of_clocks, taken=steps, to_the_end=st.booleans())
 def test_what_a_further_node_may_have_passed_on_is_not_concurrent(
-    offsets: list[int], taken: list[tuple[str, int, int]]
+    *, offsets: list[int], taken: list[tuple[str, int, int]], to_the_end: bool
 ) -> None:
-    check(play(offsets, taken))
+    check(play(offsets, taken, to_the_end=to_the_end))
+
+
+def held_up(chance: random.Random, most: int) -> Iterator[tuple[str, int, int]]:
+    """Steps in which some subscriptions bring nothing for a while."""
+    ways = [(a, b) for a in range(most) for b in range(most) if a != b]
+    held = set(chance.sample(ways, chance.randint(0, 3)))
+    comes_and_goes = chance.random() < 0.4
+    for _ in range(chance.randint(10, 50)):
+        at, other = chance.choice(ways)
+        what = chance.choices(
+            ["hold", "update", "other", "row", "deliver", "sample"],
+            [10, 25, 10, 5, 25, 25],
+        )[0]
+        if what == "hold":
+            held ^= {(at, other)}
+        elif what == "update":
+            yield ("update", at, 0)
+            if chance.random() < 0.7:
+                to = [way for way in ways if way[1] == at and way not in held]
+                yield from (("deliver", *way) for way in to)
+        elif what == "row" and comes_and_goes:
+            step = chance.choice(["delete", "insert", "insert", "skip"])
+            yield (step, at, other)
+        elif what == "deliver" and (at, other) not in held:
+            yield ("deliver", at, other)
+        elif what in {"other", "sample"}:
+            yield (what, at, 0)
+        if chance.random() < 0.4:
+            yield from (("sample", node, 0) for node in range(most))
+
+
+@settings(max_examples=500, deadline=None)
+@given(offsets=offsets_of_clocks, seed=st.integers(0, 2**32), to_the_end=st.booleans())
+def test_nor_is_it_where_subscriptions_are_held_up(
+    *, offsets: list[int], seed: int, to_the_end: bool
+) -> None:
+    taken = held_up(random.Random(seed), len(offsets))
+    check(play(offsets, taken, to_the_end=to_the_end))
 
 
 def test_it_is_not_where_a_further_node_did() -> None:
@@ -394,4 +479,23 @@ def test_it_is_where_further_nodes_are_quiet() -> None:
     )
 
     met = [one for one in mesh.entries if {one.node, one.remote.node} == {0, 1}]
+    assert [mesh.decide(one) for one in met] == [Cause.CONCURRENT] * 2
+
+
+def test_it_is_where_further_nodes_write_other_rows() -> None:
+    """What a further node wrote meanwhile has come to both, and was not to this row."""
+    samples = [("sample", node, 0) for node in range(3)]
+    steps = [
+        ("update", 0, 0),
+        ("deliver", 2, 0),
+        ("other", 2, 0),
+        ("deliver", 1, 2),
+        *samples,
+        ("update", 1, 0),
+        *samples,
+    ]
+    mesh = play((0, 100, -100), [*samples, *steps])
+
+    met = [one for one in mesh.entries if {one.node, one.remote.node} == {0, 1}]
+    assert not any(map(mesh.apart, met))
     assert [mesh.decide(one) for one in met] == [Cause.CONCURRENT] * 2

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from pgconflict.core.evidence import Cause, undecided
-from pgconflict.core.further import Further
+from pgconflict.core.further import PASSED_ON, Further
 from pgconflict.core.progress import Positions
 from pgconflict.daemon.verdict.index import Index, publishers_of
 from pgconflict.daemon.verdict.keys import doubts_of_keys
@@ -24,6 +25,7 @@ from pgconflict.daemon.verdict.links import (
     skipped_of_others,
     skipped_there,
 )
+from pgconflict.daemon.verdict.straight import straight_ways
 from pgconflict.daemon.verdict.third import decision_of, same_writes, writer_of
 from pgconflict.daemon.verdict.ways import other_ways
 
@@ -38,14 +40,27 @@ if TYPE_CHECKING:
     from pgconflict.daemon.verdict.index import Publishers
     from pgconflict.daemon.verdict.links import AllSkipped, Sides
     from pgconflict.daemon.verdict.nodes import NodeView
+    from pgconflict.daemon.verdict.straight import Straight
     from pgconflict.daemon.verdict.tables import Tables
     from pgconflict.daemon.verdict.watch import Watch
+    from pgconflict.server.row_reader import RowTable
 
 _NOT_RECORDED: Final = "the other node's log is not recorded"
 _SKIPPED: Final = "the other node skipped the transaction of the local version"
 
 NO_LOG_S: Final = 60.0
 """A log that was not recorded up to its end for so long proves nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Others:
+    """By which ways further nodes' changes come to two."""
+
+    ways: Sequence[Way] | None
+    """None: that is not known."""
+
+    straight: Straight | None
+    """None: not all of them without a detour."""
 
 
 class Causes:
@@ -87,7 +102,7 @@ class Causes:
         if not ready:
             return
         index, skipped = await _evidence(verdicts, sides, ready, views)
-        ways = await other_ways(sides, views) if sides.others_write else ()
+        others = await _others(sides, views)
         for watch in ready:
             entry = watch.due.entry
             writer = writer_of(entry, sides, views) if sides.others_write else None
@@ -95,7 +110,7 @@ class Causes:
             if writer is not None:
                 found = same_writes(entry, writer, index.about(entry))
             if found is None:
-                self._decide(watch, sides, ways, skipped, index)
+                self._decide(watch, sides, others, skipped, index)
             elif found.cause is not None or _waited_long(watch):
                 decision = decision_of(found, Cause(found.cause or Cause.UNKNOWN))
                 watch.decided(decision, watch.doubts or [])
@@ -106,11 +121,14 @@ class Causes:
         self,
         watch: Watch,
         sides: Sides,
-        ways: Sequence[Way] | None,
+        others: _Others,
         skipped: AllSkipped,
         index: Index,
     ) -> None:
         entry = watch.due.entry
+        ways, straight = others.ways, others.straight
+        if straight is not None and straight.passes(watch.first_mark):
+            watch.further_passed_at = watch.further_passed_at or time.monotonic()
         lost = skipped_there(entry, sides, skipped)
         unlogged = doubts_of_log(entry, sides.there)
         before = skipped_before(entry, sides, skipped)
@@ -132,14 +150,67 @@ class Causes:
                     *skipped_of_others(sides, skipped),
                     *self._doubts_between(watch, came, sides),
                 ),
+                all_came=straight is not None
+                and self._all_came(watch, sides, straight, skipped),
+                later=frozenset(
+                    one.conflict_id
+                    for one in index.about(entry)
+                    if straight is not None and straight.is_later(one, watch.first_mark)
+                ),
             )
         decision = index.decide(entry, why, positions, further)
+        waits = straight is not None and not _further_are_read(watch, sides)
+        if waits and decision.reason == PASSED_ON and not _waited_long(watch):
+            return
         if decision.cause is Cause.UNKNOWN and never_applied(entry, sides, skipped):
             decision = msgspec.structs.replace(
                 decision, cause=Cause.CONCURRENT, reason=_SKIPPED
             )
         watch.decided(decision, why)
         watch.event = index.event(entry, decision)
+
+    def _all_came(
+        self, watch: Watch, sides: Sides, straight: Straight, skipped: AllSkipped
+    ) -> bool:
+        """Whether both logs tell of all that further nodes had written by then."""
+        entry = watch.due.entry
+        met, written, here, there = (
+            entry.local_at,
+            entry.remote_at,
+            sides.here,
+            sides.there,
+        )
+        if met is None or written is None or not _further_are_read(watch, sides):
+            return False
+        # One node's clock tells how long ago that was, and not when another's did.
+        age = max(here.latest_clock - met, there.latest_clock - written)
+        if age >= straight.age or doubts_of_keys(sides):
+            return False
+        pair = {(here.system_identifier, sides.subscription.subid)}
+        if sides.back is not None:
+            pair.add((there.system_identifier, sides.back.subid))
+        if any(found for way, found in skipped.items() if way not in pair):
+            return False
+        since = (
+            (here, sides.here_table, entry.first_logged_at),
+            (there, sides.there_table, written),
+        )
+        return not any(
+            self._doubts_since(view, table, moment, view.latest_clock)
+            for view, table, moment in since
+        )
+
+    def _doubts_since(
+        self,
+        view: NodeView,
+        table: RowTable | None,
+        since: datetime,
+        until: datetime,
+    ) -> list[str]:
+        """Why a node may have met a further node's change and not logged it."""
+        vacuumed = table is None or self._tables.vacuumed(view, table, since, until)
+        same_since = self._tables.same_since(view, table)
+        return doubts_of_entries(view, table, since, same_since, vacuumed=vacuumed)
 
     def _doubts_between(
         self, watch: Watch, came: datetime | None, sides: Sides
@@ -153,17 +224,17 @@ class Causes:
             return (_NOT_RECORDED,)
         if came < written - AROUND:
             return ("what the other node logged that long ago is not looked for",)
-        unknown = table is None or self._tables.vacuumed(view, table, came, written)
         return (
             *doubts_of_keys(sides),
-            *doubts_of_entries(
-                view,
-                table,
-                came,
-                self._tables.same_since(view, table),
-                vacuumed=unknown,
-            ),
+            *self._doubts_since(view, table, came, written),
         )
+
+
+async def _others(sides: Sides, views: Mapping[str, NodeView]) -> _Others:
+    if not sides.others_write:
+        return _Others((), None)
+    ways = await other_ways(sides, views)
+    return _Others(ways, await straight_ways(sides, views, ways) if ways else None)
 
 
 async def _evidence(
@@ -303,6 +374,14 @@ def _log_is_read(watch: Watch, node: NodeView) -> bool:
 
 def _waited_long(watch: Watch) -> bool:
     return time.monotonic() - (watch.passed_at or 0.0) >= NO_LOG_S
+
+
+def _further_are_read(watch: Watch, sides: Sides) -> bool:
+    """Whether what further nodes had written came to both, and their logs are read."""
+    passed_at = watch.further_passed_at
+    return passed_at is not None and all(
+        view.recorded_since(passed_at) for view in (sides.here, sides.there)
+    )
 
 
 def _writer_is_read(watch: Watch, sides: Sides, views: Mapping[str, NodeView]) -> bool:

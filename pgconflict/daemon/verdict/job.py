@@ -166,7 +166,7 @@ class VerdictJob:
             moment = time.monotonic()
             there_since = self._since(sides)
             for watch in watches:
-                self._advance(watch, sides, moment, there_since)
+                self._advance(watch, sides, moment, there_since, nodes.views)
             # After marking: a transaction that had not committed is marked later.
             await complete(there, watches)
             await self._causes.decide(verdicts, sides, watches, nodes.views)
@@ -180,8 +180,12 @@ class VerdictJob:
 
     def _since(self, sides: Sides) -> datetime:
         """Since when the publisher's table is known to be as it is."""
-        if sides.there_table is not None:
-            self._tables.note(sides.there, sides.there_table)
+        for view, table in (
+            (sides.there, sides.there_table),
+            (sides.here, sides.here_table),
+        ):
+            if table is not None:
+                self._tables.note(view, table)
         return self._tables.same_since(sides.there, sides.there_table)
 
     def _vacuumed(self, entry: RowEntry, sides: Sides) -> bool:
@@ -202,7 +206,12 @@ class VerdictJob:
         return self._tables.vacuumed(there, table, entry.remote_at, until or NEVER)
 
     def _advance(
-        self, watch: Watch, sides: Sides, moment: float, there_since: datetime
+        self,
+        watch: Watch,
+        sides: Sides,
+        moment: float,
+        there_since: datetime,
+        views: Mapping[str, NodeView],
     ) -> None:
         """Mark, or see that the mark was passed; `moment` is after `sides` was read."""
         if watch.keys is None:
@@ -210,7 +219,7 @@ class VerdictJob:
         if watch.mark is None:
             # Parallel apply logs before the transaction has committed there.
             if _has_committed(watch, sides.there) or watch.idle_s > PATIENCE_S:
-                watch.marked(Mark.of(sides.here, sides.there))
+                watch.marked(Mark.of(sides.here, sides.there, views.values()))
         elif watch.passed_at is None and watch.passes(sides):
             vacuumed = self._vacuumed(watch.due.entry, sides)
             watch.passed(

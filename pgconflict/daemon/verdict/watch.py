@@ -28,7 +28,7 @@ from pgconflict.core.verdict import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from pgconflict.conflict_log.row_policy import RowPolicy
     from pgconflict.conflict_log.verdicts import Due
@@ -58,11 +58,14 @@ class Mark:
 
     here: int
     there: int
+    everywhere: Mapping[str, int] = field(default_factory=dict)
+    """Of every node, by name."""
 
     @classmethod
-    def of(cls, here: NodeView, there: NodeView) -> Mark:
-        """Return where both are in this round."""
-        return cls(here.position, there.position)
+    def of(cls, here: NodeView, there: NodeView, views: Iterable[NodeView]) -> Mark:
+        """Return where all are in this round."""
+        everywhere = {view.name: view.position for view in views}
+        return cls(here.position, there.position, everywhere)
 
 
 @dataclass(slots=True)
@@ -73,6 +76,10 @@ class Watch:
     mark: Mark | None = None
     passed_at: float | None = None
     """When both had applied up to the mark."""
+
+    first_mark: Mark | None = None
+    further_passed_at: float | None = None
+    """When both had applied what all further nodes had written by the first mark."""
 
     doubts: list[str] | None = None
     decision: Decision | None = None
@@ -129,6 +136,7 @@ class Watch:
     def marked(self, mark: Mark) -> None:
         """Wait until both nodes have applied up to here."""
         self.mark, self.moved_at = mark, time.monotonic()
+        self.first_mark = self.first_mark or mark
 
     def passed(self, moment: float, doubts: list[str]) -> None:
         """Note that both have, and what was to be said of the two nodes then."""

@@ -201,7 +201,10 @@ def test_what_a_third_node_passed_on_was_seen(
     new_daemon: Callable[..., Daemon],
     ask: Callable[..., str],
 ) -> None:
-    """a and b meet on both their nodes; row 11: c was written on a, b on top of c."""
+    """a and b meet on both their nodes; row 11: c was written on a, b on top of c.
+
+    Of row 12 c had a's version, too, and wrote another row, which came to b.
+    """
     a, b, c = nodes = (*pair.nodes, third)
     with Mesh(*nodes) as mesh:
         daemon = mesh.followed(new_daemon)
@@ -214,7 +217,9 @@ def test_what_a_third_node_passed_on_was_seen(
             lambda: len(daemon.query(seen, [ways])) == len(ways),
             "positions of every subscription were seen",
         )
-        a.execute(f"insert into {mesh.table} values (10, '', ''), (11, '', '')")
+        a.execute(
+            f"insert into {mesh.table} values (10, '', ''), (11, '', ''), (12, '', '')"
+        )
         for node in (b, c):
             mesh.way(a, node).catch_up()
         append = f"update {mesh.table} set v = v || '{{node}}' where id = {{id}}"
@@ -228,6 +233,12 @@ def test_what_a_third_node_passed_on_was_seen(
                 node.execute(append.format(node=node, id=11))
                 mesh.way(node, other).catch_up()
         daemon.wait_count(4, f"{met} and effect is not null", timeout=60)
+        with mesh.apart(mesh.way(a, b), mesh.way(b, a)):
+            for node, other, row in ((a, c, 12), (c, b, 2)):
+                node.execute(append.format(node=node, id=row))
+                mesh.way(node, other).catch_up()
+            b.execute(append.format(node=b, id=12))
+        daemon.wait_count(6, f"{met} and effect is not null", timeout=60)
 
         events = listed(ask, daemon, "--all", "--table", mesh.table)
         found = daemon.query(
@@ -239,6 +250,7 @@ def test_what_a_third_node_passed_on_was_seen(
     assert {(row, cause) for row, cause, _ in found} == {
         ("10", "concurrent"),
         ("11", "unknown"),
+        ("12", "concurrent"),
     }
     assert {reason for row, _, reason in found if row == "11"} == {
         "a third node may have passed one of the versions on"
