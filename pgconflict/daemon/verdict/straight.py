@@ -64,6 +64,11 @@ async def straight_ways(
     here, there = sides.here_table, sides.there_table
     if here is None or there is None:
         return None
+    # By a second one the same change comes twice, the second time as if it were new.
+    if not (
+        _way(sides.there, sides.here, here) and _way(sides.here, sides.there, there)
+    ):
+        return None
     named = {way.publisher for way in ways} | {way.subscriber for way in ways}
     further = [
         view

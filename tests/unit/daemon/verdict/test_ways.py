@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -138,6 +139,17 @@ def test_a_further_node_sends_each_of_the_two_what_it_writes() -> None:
     }
     # Since the youngest of the subscriptions and of what is published.
     assert found.age == timedelta(hours=1)
+
+
+def test_not_if_the_two_send_each_other_changes_twice() -> None:
+    mesh = Mesh()
+    table = mesh.tables["b"]
+    second = dataclasses.replace(table.incoming[0], subid=29)
+    table.incoming = (*table.incoming, second)
+    mesh.views["b"].subscriptions[29] = Subscribed(29, "", "ab2", "a")
+
+    assert mesh.ways() is not None
+    assert mesh.straight() is None
 
 
 @pytest.mark.parametrize("subid", [13, 23])
