@@ -30,12 +30,18 @@ from pgconflict.core.entry_order import (
 from pgconflict.core.evidence import (
     HANDED_OVER,
     LOG_TELLS,
+    MORE_NODES,
     Cause,
     Decision,
     Logged,
     undecided,
 )
-from pgconflict.core.further import among_others, arrival, came_after
+from pgconflict.core.further import (
+    among_others,
+    arrival,
+    came_after,
+    only_updated,
+)
 from pgconflict.core.progress import Placed, Positions
 
 if TYPE_CHECKING:
@@ -105,7 +111,11 @@ def decide(
     if unsure or later - sure:
         doubt = "can't be placed in time" if unsure else "may be about another row"
         return undecided(f"an entry of the other node {doubt}")
-    return by_absence(entry, mirrored, own, doubts)
+    if further is not None and only_updated(entry, own, mirrored, further):
+        doubts = [doubt for doubt in doubts if doubt != MORE_NODES]
+    found = by_absence(entry, mirrored, own, doubts)
+    moment = came_after(entry, mirrored, positions)
+    return among_others(entry, found, (), moment, further)
 
 
 def _proved(

@@ -23,6 +23,9 @@ FROZEN: Final = "vacuum may have frozen the version that the change met"
 
 LOG_TELLS: Final = "the other node's log tells that it had applied the local version"
 
+MORE_NODES: Final = "more than two nodes, or subscriptions, write to the table"
+"""A doubt that is none where a row was only updated."""
+
 MISSING: Final = frozenset(
     {
         ConflictType.UPDATE_MISSING,

@@ -123,6 +123,18 @@ def among_others(
     )
 
 
+def only_updated(
+    entry: Logged, own: Iterable[Logged], mirrored: Iterable[Logged], further: Further
+) -> bool:
+    """Whether neither node logged anything but updates of the row."""
+    return all(
+        one.conflict_type == ConflictType.UPDATE_ORIGIN_DIFFERS
+        and one.of_this_row
+        and not one.moves_here
+        for one in (entry, *own, *mirrored, *further.entries)
+    )
+
+
 def _nobody_passed_on(
     entry: Logged, own: Sequence[Logged], mirrored: Iterable[Logged], further: Further
 ) -> bool:
@@ -130,13 +142,7 @@ def _nobody_passed_on(
     written = entry.remote_at
     if not further.all_came or written is None or entry.attempts > 1:
         return False
-    of_row = (entry, *own, *mirrored, *further.entries)
-    if any(
-        one.conflict_type != ConflictType.UPDATE_ORIGIN_DIFFERS
-        or not one.of_this_row
-        or one.moves_here
-        for one in of_row
-    ):
+    if not only_updated(entry, own, mirrored, further):
         return False
     here = [one for one in own if one.subid != entry.subid]
     return not any(

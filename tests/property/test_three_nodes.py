@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pgconflict.core.cause import decide
-from pgconflict.core.evidence import Cause, Logged
+from pgconflict.core.evidence import MORE_NODES, Cause, Logged
 from pgconflict.core.further import Further, came_after
 from pgconflict.core.passing import Commit, PositionsSeen, Way, kept_from
 from pgconflict.core.progress import (
@@ -276,7 +276,7 @@ class Mesh:
             entry.logged,
             mirrored,
             own,
-            ["more nodes"],
+            [MORE_NODES, *self.behind(entry)],
             positions,
             further=Further(
                 apart=self.apart(entry),
@@ -317,6 +317,14 @@ class Mesh:
             xid=None if local is None else entry.local_xid,
             other=entry.remote.at,
         )
+
+    def behind(self, entry: Entry) -> list[str]:
+        """Why the publisher may not have met what this node had written by then."""
+        here, there = entry.node, entry.remote.node
+        left, ours = self.nodes[there], self.nodes[here]
+        if any(one.begin < entry.marks[here] for one in left.inbox[here]):
+            return ["behind"]
+        return ["skipped"] if left.skipped[here] or ours.skipped[there] else []
 
     def all_came(self, entry: Entry) -> bool:
         """Whether what further nodes had written by then came to both."""
@@ -499,3 +507,15 @@ def test_it_is_where_further_nodes_write_other_rows() -> None:
     met = [one for one in mesh.entries if {one.node, one.remote.node} == {0, 1}]
     assert not any(map(mesh.apart, met))
     assert [mesh.decide(one) for one in met] == [Cause.CONCURRENT] * 2
+
+
+def test_a_hand_over_between_two_looks_is_told_by_what_was_not_logged() -> None:
+    samples = [("sample", node, 0) for node in range(3)]
+    sent = [("update", 0, 0), ("deliver", 1, 0), ("deliver", 2, 0)]
+    # The second meets the first, which is no conflict.
+    taken = [*sent, *samples, *sent, ("update", 1, 0), *samples]
+    mesh = play((0, 100, -100), taken)
+
+    (met,) = [one for one in mesh.entries if (one.node, one.remote.node) == (0, 1)]
+    assert mesh.positions(met).placed is None
+    assert mesh.decide(met) is Cause.HAND_OVER

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from pgconflict.core.evidence import FROZEN
+from pgconflict.core.evidence import FROZEN, MORE_NODES
 from pgconflict.core.row_filter import OPERATIONS
 from pgconflict.core.verdict import Reason
 from pgconflict.daemon.verdict.keys import doubts_of_keys
@@ -165,9 +165,8 @@ def doubts(
     written = entry.remote_at
     if written is None:
         return ["commit time of the remote transaction not known"]
-    more = "more than two nodes, or subscriptions, write to the table"
     return [
-        *([more] if sides.others_write else []),
+        *([MORE_NODES] if sides.others_write else []),
         *_of_replication(entry, sides, written),
         *doubts_of_keys(sides),
         *_of_commits(sides.there, written),
