@@ -13,9 +13,11 @@ from pgconflict.conflict_log.verdicts import Skipped
 from pgconflict.core.conflict import LocalConflict
 from pgconflict.core.evidence import Cause
 from pgconflict.core.row_entry import RowEntry
+from pgconflict.daemon.verdict import causes
 from pgconflict.daemon.verdict.causes import Causes
 from pgconflict.daemon.verdict.history import Progress
 from pgconflict.daemon.verdict.links import skipped_between, skipped_of_others
+from pgconflict.daemon.verdict.straight import Straight
 from pgconflict.daemon.verdict.tables import Tables
 from pgconflict.daemon.verdict.third import (
     Writer,
@@ -150,10 +152,10 @@ def test_what_is_not_looked_for_is_a_doubt() -> None:
     of_a: Any = SimpleNamespace(
         there=there, there_table=None, here_table=None, key=None
     )
-    causes = Causes(Progress(), Tables())
+    decider = Causes(Progress(), Tables())
 
-    long_ago = causes._doubts_between(watch, NOON - timedelta(hours=25), of_a)
-    lately = causes._doubts_between(watch, NOON - timedelta(hours=23), of_a)
+    long_ago = decider._doubts_between(watch, NOON - timedelta(hours=25), of_a)
+    lately = decider._doubts_between(watch, NOON - timedelta(hours=23), of_a)
 
     assert long_ago == ("what the other node logged that long ago is not looked for",)
     assert "the other node's server logs no conflicts" in lately
@@ -186,3 +188,63 @@ def test_changes_left_out_by_another_subscription_there_are_a_doubt() -> None:
     assert skipped_of_others(of_a, {(2, 13): left_out}) != []
     assert skipped_of_others(of_a, {(2, 12): left_out, (1, 13): left_out}) == []
     assert skipped_of_others(of_a, {(2, 13): left_out[:1], (2, 14): []}) == []
+
+
+def all_came(**changed: Any) -> bool:
+    """Whether all that further nodes wrote is in the logs; with one thing changed."""
+
+    def view(system: int) -> SimpleNamespace:
+        known = {
+            "system_identifier": system,
+            "latest_clock": NOON + timedelta(seconds=5),
+            "recorded_since": lambda _: True,
+            "logs_conflicts": True,
+            "complete_since": NOON - timedelta(hours=1),
+            "commits_since": NOON - timedelta(hours=1),
+        }
+        return SimpleNamespace(**known | changed.get(f"of_{system}", {}))
+
+    table = SimpleNamespace(changed_at=None)
+    of_a: Any = SimpleNamespace(
+        here=view(A),
+        there=view(2),
+        here_table=table,
+        there_table=table,
+        subscription=SimpleNamespace(subid=21),
+        back=SimpleNamespace(subid=12),
+    )
+    seen: Any = SimpleNamespace(
+        vacuumed=lambda *_: "vacuumed" in changed,
+        same_since=lambda *_: NOON - timedelta(hours=1),
+    )
+    watch: Any = SimpleNamespace(
+        due=SimpleNamespace(entry=changed.get("entry", MET_BY_A)),
+        further_passed_at=changed.get("passed_at", 1.0),
+    )
+    straight = Straight({}, changed.get("age", timedelta(minutes=1)))
+    skipped = {way: [Skipped(7, NOON, NOON)] for way in changed.get("skipped", ())}
+    return Causes(Progress(), seen)._all_came(watch, of_a, straight, skipped)
+
+
+def test_both_logs_tell_of_what_further_nodes_wrote(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(causes, "doubts_of_keys", lambda _: [])
+
+    assert all_came()
+    # Nobody knows whether such a transaction changed the row.
+    assert not all_came(skipped=[(A, 31)])
+    assert not all_came(skipped=[(2, 32)])
+    assert all_came(skipped=[(A, 21), (2, 12)])
+    # The younger of the two versions may have been written before all was sent.
+    assert not all_came(age=timedelta(seconds=5))
+    assert not all_came(passed_at=None)
+    assert not all_came(vacuumed=True)
+    assert not all_came(entry=changed(local_conflicts=()))
+    for node in ("of_1", "of_2"):
+        assert not all_came(**{node: {"recorded_since": lambda _: False}})
+        assert not all_came(**{node: {"logs_conflicts": False}})
+        assert not all_came(**{node: {"complete_since": NOON}})
+        assert not all_came(**{node: {"commits_since": None}})
+    monkeypatch.setattr(causes, "doubts_of_keys", lambda _: ["printed otherwise"])
+    assert not all_came()
