@@ -186,17 +186,13 @@ class Causes:
         age = max(here.latest_clock - met, there.latest_clock - written)
         if age >= straight.age or doubts_of_keys(sides):
             return False
-        pair = {(here.system_identifier, sides.subscription.subid)}
-        if sides.back is not None:
-            pair.add((there.system_identifier, sides.back.subid))
-        if any(found for way, found in skipped.items() if way not in pair):
-            return False
         since = (
             (here, sides.here_table, entry.first_logged_at),
             (there, sides.there_table, written),
         )
         return not any(
-            self._doubts_since(view, table, moment, view.latest_clock)
+            straight.skipped_since(view, moment, skipped)
+            or self._doubts_since(view, table, moment, view.latest_clock)
             for view, table, moment in since
         )
 

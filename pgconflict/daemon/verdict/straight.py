@@ -9,14 +9,16 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from pgconflict.core.evidence import LOG_TIME_STEP
 from pgconflict.daemon.verdict.nodes import AWAY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from datetime import datetime
 
     from pgconflict.core.passing import Way
     from pgconflict.core.row_entry import RowEntry
-    from pgconflict.daemon.verdict.links import Sides
+    from pgconflict.daemon.verdict.links import AllSkipped, Sides
     from pgconflict.daemon.verdict.nodes import NodeView
     from pgconflict.daemon.verdict.watch import Mark
     from pgconflict.server.row_reader import Incoming, RowTable
@@ -40,6 +42,17 @@ class Straight:
             publisher.name in mark.everywhere
             and publisher.slots.get(slot, -1) >= mark.everywhere[publisher.name]
             for publisher, slot in self.ways.values()
+        )
+
+    def skipped_since(
+        self, view: NodeView, since: datetime, skipped: AllSkipped
+    ) -> bool:
+        """Whether one of the two did not apply, or log, all that came since."""
+        return any(
+            one.applied or one.skipped_at + LOG_TIME_STEP > since
+            for way, found in skipped.items()
+            if way in self.ways and way[0] == view.system_identifier
+            for one in found
         )
 
     def is_later(self, entry: RowEntry, mark: Mark | None) -> bool:

@@ -221,8 +221,9 @@ def all_came(**changed: Any) -> bool:
         due=SimpleNamespace(entry=changed.get("entry", MET_BY_A)),
         further_passed_at=changed.get("passed_at", 1.0),
     )
-    straight = Straight({}, changed.get("age", timedelta(minutes=1)))
-    skipped = {way: [Skipped(7, NOON, NOON)] for way in changed.get("skipped", ())}
+    further: Any = {(A, 31): (None, ""), (2, 32): (None, "")}
+    straight = Straight(further, changed.get("age", timedelta(minutes=1)))
+    skipped = changed.get("skipped", {})
     return Causes(Progress(), seen)._all_came(watch, of_a, straight, skipped)
 
 
@@ -232,10 +233,15 @@ def test_both_logs_tell_of_what_further_nodes_wrote(
     monkeypatch.setattr(causes, "doubts_of_keys", lambda _: [])
 
     assert all_came()
-    # Nobody knows whether such a transaction changed the row.
-    assert not all_came(skipped=[(A, 31)])
-    assert not all_came(skipped=[(2, 32)])
-    assert all_came(skipped=[(A, 21), (2, 12)])
+    lately, before = Skipped(7, None, NOON), Skipped(7, None, NOON - timedelta(1))
+    left_out = Skipped(7, None, NOON - timedelta(1), applied=True)
+    for way in ((A, 31), (2, 32)):
+        # Nobody knows whether such a transaction was about the row.
+        assert not all_came(skipped={way: [lately]})
+        assert not all_came(skipped={way: [before, left_out]})
+        assert all_came(skipped={way: [before]})
+    # Of the two themselves, and of what is gone.
+    assert all_came(skipped={(A, 21): [lately], (2, 12): [lately], (A, 9): [lately]})
     # The younger of the two versions may have been written before all was sent.
     assert not all_came(age=timedelta(seconds=5))
     assert not all_came(passed_at=None)
